@@ -28,6 +28,8 @@ RENTING: dict[str, tuple[str, str]] = {
         "List ready-made pods: CUDA and PyTorch, JupyterLab, vLLM, and so on.",
     ),
     "top": ("assay.cli.renter.pods.top", "Show what a lease's pod and cards use, live."),
+    "expose": ("assay.cli.renter.pods.endpoints", "Have anybody reach a port of a lease's pod."),
+    "endpoints": ("assay.cli.renter.pods.endpoints", "List what of a lease anybody can reach, and what goes through."),
     "check": ("assay.cli.renter.pods.checking", "Measure a lease from inside and say what is short of its data sheet."),
     "keep": ("assay.cli.renter.keeping", "Stay beside a lease: top it up, claim downtime, leave when that is free."),
     "top-up": ("assay.cli.renter.leases", "Add to the deposit, so that a lease lasts longer."),

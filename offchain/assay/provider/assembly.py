@@ -45,6 +45,7 @@ from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
+from assay.provider.endpoints.assemble import make_endpoints
 from assay.provider.errors import Conflict
 from assay.provider.images.assemble import HostImages, image_policy, make_images
 from assay.provider.images.lease_pod_control import LeasePodControl
@@ -477,6 +478,7 @@ def _services(
         clusters=None
         if pods is None
         else Clusters(pods.pods, ports, leasing.keeper.runs_until, ground.settings.data_dir / "ssh"),
+        endpoints=None if pods is None else make_endpoints(ground.settings, pods.pods),
     )
 
 

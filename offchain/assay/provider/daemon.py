@@ -53,6 +53,8 @@ async def run(settings: ProviderSettings) -> None:
         tasks.append(asyncio.create_task(parts.services.use.run()))
     if parts.services.clusters is not None:
         tasks.append(asyncio.create_task(parts.services.clusters.run()))
+    if parts.services.endpoints is not None:
+        tasks.append(asyncio.create_task(parts.services.endpoints.run()))
     await _tell_bonds(settings, parts)
     images = asyncio.create_task(parts.images.keep()) if parts.images else None
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)

@@ -6,12 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import MAX_DEVICES
+from assay.provider.endpoints.port_range import PortRange
 from assay.provider.errors import BadProviderSetting
 from assay.settings.base import HOME, DataDir, FilePath, ProgramSettings, Several, split
+from assay.wire.pods import MAX_ENDPOINTS
 
 
 class ProviderSettings(ProgramSettings):
@@ -85,6 +87,25 @@ class ProviderSettings(ProgramSettings):
     price_per_hour: Annotated[
         Decimal | None, Field(description="Price of each device in whole tokens an hour, where it has none of its own.")
     ] = None
+    public_ports: Annotated[
+        str | None, Field(description="Ports of this host that may lead into pods, FIRST-LAST; absent: no endpoints.")
+    ] = None
+    public_host: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9._-]{1,253}$",
+            description="Name or address at which public ports are reached; absent: that of the announced endpoint.",
+        ),
+    ] = None
+    endpoints_per_lease: Annotated[
+        int, Field(ge=1, le=MAX_ENDPOINTS, description="Endpoints of one lease, at most.")
+    ] = 8
+    endpoint_connections: Annotated[
+        int, Field(ge=1, le=1 << 20, description="Connections through all endpoints of a lease at once, at most.")
+    ] = 1_024
+    endpoint_rate: Annotated[
+        int, Field(ge=1, le=1 << 20, description="New connections a second through all endpoints of a lease.")
+    ] = 200
     node_sizes: Annotated[
         list[Annotated[int, Field(ge=2, le=MAX_DEVICES)]],
         BeforeValidator(split),
@@ -124,6 +145,19 @@ class ProviderSettings(ProgramSettings):
     @classmethod
     def _account(cls, value: str | None) -> str | None:
         return None if value is None else parse_address(value)
+
+    @field_validator("public_ports")
+    @classmethod
+    def _apart(cls, value: str | None, known: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        ports = PortRange.parse(value)
+        if known.data.get("runtime", "container") != "container":
+            raise ValueError("they lead into pods, which need the runtime container")
+        for name in ("port", "ssh_port"):
+            if known.data.get(name) in ports:
+                raise ValueError(f"{name} {known.data[name]}, which this daemon listens on itself, is among them")
+        return str(ports)
 
     @field_validator("data_dir")
     @classmethod

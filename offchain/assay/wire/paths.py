@@ -53,6 +53,7 @@ HANDOVER, HANDOVER_OPENING, START = "/handover", "/handover/opening", "/start"  
 JOBS, JOB, JOB_OUTPUT = "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/output"
 FILES, BUNDLE = "/files", "/bundle"
 POD, POD_RESTART, USE, CLUSTER = "/pod", "/pod/restart", "/use", "/cluster"
+ENDPOINTS, ENDPOINT = "/endpoints", "/endpoints/{protocol}/{public_port}"
 NOTEBOOK, SSH_KEYS, LOGIN = "/notebook", "/ssh-keys", "/login"
 LOGIN_NONCE, LOGOUT = "/v1/login/nonce", "/v1/logout"
 
@@ -90,6 +91,11 @@ def live(device_id: DeviceId, nonce: bytes) -> str:
 def lease(lease_id: int, under: str = "") -> str:
     """A lease at its provider, or what is under it."""
     return LEASE.format(lease_id=lease_id) + under
+
+
+def endpoint(protocol: str, public_port: int) -> str:
+    """One endpoint under its lease."""
+    return ENDPOINT.format(protocol=protocol, public_port=public_port)
 
 
 def job(job_id: str) -> str:

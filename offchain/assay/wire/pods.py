@@ -16,6 +16,8 @@ MAX_IMAGE_NAME = 255
 MAX_LOGIN = 4_096
 MAX_NOTES = 16
 MAX_SAMPLES = 240
+MAX_ENDPOINTS = 64
+MAX_SHUT_REASON = 300
 TEMPLATE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 
 Name = Annotated[str, Field(pattern=f"^{TEMPLATE_NAME.pattern}$")]
@@ -23,6 +25,9 @@ Image = Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_NAME)]
 Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Ports = Annotated[list[Annotated[int, Field(ge=1, le=65_535)]], Field(max_length=MAX_PORTS)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Counted = Annotated[int, Field(ge=0)]
+Listening = Literal["yes", "no", "loopback", "stopped"]
 Phase = Literal["none", "pulling", "unpacking", "ready", "failed"]
 
 
@@ -152,3 +157,36 @@ class UseBody(Wire):
     share: ShareBody | None = None
     hour: Annotated[list[UseSample], Field(max_length=MAX_SAMPLES)] = Field(default_factory=list)
     cards: Annotated[list[CardUse], Field(max_length=MAX_DEVICES)] = Field(default_factory=list)
+
+
+class ExposeBody(Wire):
+    """A port of the pod that anybody is to reach, at this public port of the provider's or one that it chooses."""
+
+    port: Port
+    protocol: Literal["tcp", "udp"] = "tcp"
+    public_port: Port | None = None
+
+
+class EndpointBody(Wire):
+    """A port of the pod that anybody reaches at the public one: of `host`, else of where its provider is. `listening`
+    says what in the pod answers there: `loopback` is what listens for the pod alone. `shut` is why the provider has
+    shut it. Bytes are those into the pod and out of it; they count from `opened_at`, or the host's start."""
+
+    protocol: Literal["tcp", "udp"]
+    port: Port
+    public_port: Port
+    host: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    listening: Listening
+    shut: Annotated[str, Field(max_length=MAX_SHUT_REASON)] | None = None
+    connections: Counted = 0
+    received_bytes: Counted = 0
+    sent_bytes: Counted = 0
+    opened_at: Counted
+
+
+class EndpointsBody(Wire):
+    """A lease's endpoints, how many it may have, and why the provider has shut all of them, if so."""
+
+    endpoints: Annotated[list[EndpointBody], Field(max_length=MAX_ENDPOINTS)]
+    most: Counted
+    shut: Annotated[str, Field(max_length=MAX_SHUT_REASON)] | None = None

@@ -69,6 +69,10 @@ class Outside:
         assert self._server.stdout.readline() == b"ready\n"
         return self
 
+    def argv(self, *command: str) -> list[str]:
+        """A command line of this host that runs a program out there."""
+        return ["ip", "netns", "exec", self._name, *command]
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._server.kill()
         self._server.wait()

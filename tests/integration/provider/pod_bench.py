@@ -25,15 +25,16 @@ RENTER = "0xRenter"
 class PodBench:
     """Makes pods and runs programs in them."""
 
-    def __init__(self, engine: str, folder: Path, egress: Sequence[str] = ("internet",)) -> None:
+    def __init__(self, engine: str, folder: Path, egress: Sequence[str] = ("internet",), public: bool = False) -> None:
         self.engine = engine
         self.folder = folder
         self.egress = egress
+        self.public = public
         self.pods = self.agent()
 
     def agent(self) -> PodmanPods:
         """The part of a daemon that has to do with pods: as it is after the daemon was started anew."""
-        network = PodNetwork(agent_name(self.folder), NetworkPolicy.parse(self.egress))
+        network = PodNetwork(agent_name(self.folder), NetworkPolicy.parse(self.egress), self.public)
         pods = PodmanPods(self.folder / "leases", runtime_folder(self.folder), asker(self.engine), network, PodSlots())
         pods.check()
         return pods

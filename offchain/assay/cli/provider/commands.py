@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.provider import admin, credit, enrolling, install, leases, money, nodes, operators
+from assay.cli.provider import admin, credit, endpoints, enrolling, install, leases, money, nodes, operators
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DeviceKeys, SendingOptions
 from assay.provider.measurement.trap_engines import ENGINES_HELP
@@ -24,6 +24,9 @@ def run(
     host: Annotated[str | None, typer.Option("--host", help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option("--port", help="port to listen on")] = None,
     ssh_port: Annotated[int | None, typer.Option("--ssh-port", help="port of SSH; none by default")] = None,
+    public_ports: Annotated[
+        str | None, typer.Option("--public-ports", help="ports that may lead into pods, 30000-30999; none by default")
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option("--engine", help=ENGINES_HELP),
@@ -52,7 +55,8 @@ def run(
 ) -> None:
     """Answer challenges, serve leases, run workloads, until stopped."""
     more = {
-        "host": host, "port": port, "ssh_port": ssh_port, "engine": engine, "runtime": runtime, "token": token,
+        "host": host, "port": port, "ssh_port": ssh_port, "public_ports": public_ports, "engine": engine,
+        "runtime": runtime, "token": token,
         "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
         "min_duration": min_duration, "max_duration": max_duration, "notice": notice,
         "claim_every": claim_every, "grace": grace, "device_key": device_key, "log_level": log_level,
@@ -82,6 +86,7 @@ commands.command(name="earnings")(admin.earnings)
 commands.command(name="notice")(leases.notice)
 commands.command(name="release")(leases.release)
 commands.command(name="end")(leases.end)
+commands.command(name="endpoints")(endpoints.endpoints)
 commands.command(name="retire")(money.retire)
 commands.command(name="balance")(money.balance)
 commands.command(name="withdraw")(money.withdraw)

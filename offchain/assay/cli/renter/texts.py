@@ -25,6 +25,14 @@ def gib_text(mib: int) -> str:
     return f"{mib / 1024:.1f} GiB" if mib < 10_240 else f"{mib // 1024:,} GiB"
 
 
+def bytes_text(count: int) -> str:
+    """A count of bytes as people say it."""
+    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:
+        size, _ = size / 1024, units.pop(0)
+    return f"{count:,} B" if units[0] == "B" else f"{size:,.1f} {units[0]}"
+
+
 def rented_text(values: Mapping[str, Any], decimals: int, symbol: str) -> dict[str, Any]:
     """A lease that was rented or opened, as `rented_json` has it."""
     shown = dict(values)

@@ -17,6 +17,7 @@ from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
 from assay.provider.api.cluster_routes import cluster_routes
+from assay.provider.api.endpoint_routes import endpoint_routes
 from assay.provider.api.file_routes import file_routes
 from assay.provider.api.job_routes import job_routes
 from assay.provider.api.json_bodies import AsciiResponse, body_limit
@@ -48,6 +49,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(notebook_routes(services))
     app.include_router(pod_routes(services))
     app.include_router(cluster_routes(services))
+    app.include_router(endpoint_routes(services))
 
     @app.get(paths.LIVEZ)
     async def livez() -> dict[str, str]:

@@ -18,6 +18,7 @@ from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.cards.host import HostCards
 from assay.provider.clusters.clusters import Clusters
 from assay.provider.devices.device import OwnDevice
+from assay.provider.endpoints.endpoints import Endpoints
 from assay.provider.images.lease_images import LeaseImages
 from assay.provider.images.pod_control import PodControl
 from assay.provider.leasing.handover_service import HandoverService
@@ -36,7 +37,8 @@ from assay.provider.workloads.jobs import JobBook
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
-    provider has started. `images`, `pod_control`, `use` and `clusters` are None where jobs run without pods.
+    provider has started. `images`, `pod_control`, `use` and `clusters` are None where jobs run without pods,
+    `endpoints` where this provider has no public ports.
     """
 
     devices: Mapping[DeviceId, OwnDevice]
@@ -70,3 +72,4 @@ class Services:
     pod_control: PodControl | None = None
     use: LeaseUse | None = None
     clusters: Clusters | None = None
+    endpoints: Endpoints | None = None

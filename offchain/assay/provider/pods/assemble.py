@@ -84,7 +84,11 @@ def check_pods(settings: ProviderSettings, engine: str) -> PodmanPods:
         settings.data_dir / "leases",
         runtime_folder(settings.data_dir),
         asker(engine),
-        PodNetwork(agent_name(settings.data_dir), NetworkPolicy.parse(settings.egress_policy)),
+        PodNetwork(
+            agent_name(settings.data_dir),
+            NetworkPolicy.parse(settings.egress_policy),
+            public=settings.public_ports is not None,
+        ),
         PodSlots(),
     )
     pods.check()

@@ -71,6 +71,11 @@ class PodFolders:
         return self.pod / "cluster.json"
 
     @property
+    def endpoints(self) -> Path:
+        """Which of its ports anybody can call; not there where none is."""
+        return self.pod / "endpoints.json"
+
+    @property
     def deadline(self) -> Path:
         return self.pod / "deadline"
 

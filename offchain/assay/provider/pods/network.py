@@ -18,6 +18,7 @@ NETWORK = ipaddress.IPv4Network("10.213.0.0/16")
 CLUSTER_NETWORK = ipaddress.IPv4Network("10.214.0.0/24")
 ADDRESSES_BEGIN = ("10.213.", "10.214.")
 INSIDE = "eth0"
+HOST_INTERFACES = "as"  # begins the name of every pod's interface, whichever daemon's
 HOST_MAC = "02:00:00:00:00:01"
 BURST_MS = 50
 PUBLIC_RESOLVERS = ("9.9.9.9", "1.1.1.1")
@@ -47,11 +48,13 @@ def resolvers(files: Sequence[Path] = RESOLVER_FILES) -> tuple[str, ...]:
 
 
 class PodNetwork:
-    """The links of one daemon's pods. `name` tells its table and its interfaces from another daemon's."""
+    """The links of one daemon's pods. `name` tells its table and its interfaces from another daemon's;
+    with `public` ports of this host may lead into pods."""
 
-    def __init__(self, name: str, policy: NetworkPolicy) -> None:
+    def __init__(self, name: str, policy: NetworkPolicy, public: bool = False) -> None:
         self._table = f"assay_{name}"
-        self._prefix = f"as{name}"
+        self._prefix = f"{HOST_INTERFACES}{name}"
+        self._public = public
         self.policy = policy
         self.resolvers = resolvers()
         self._links: dict[int, PodLink] = {}
@@ -64,15 +67,21 @@ class PodNetwork:
         except CommandFailed as error:
             raise RuntimeUnavailable(f"pods need nftables and its kernel parts (install nftables): {error}") from error
 
+    @property
+    def interfaces(self) -> str:
+        """How the names of all links begin."""
+        return f"{self._prefix}-"
+
     def interface(self, slot: int) -> str:
         """The name of the link's end on the host."""
-        return f"{self._prefix}-{slot}"
+        return f"{self.interfaces}{slot}"
 
     def attach(self, slot: int, pid: int, renter: str, bandwidth_bps: int) -> None:
         """Links a pod that runs. Rules come first, so that there is no moment without. Raises CommandFailed."""
         link = PodLink(self.interface(slot), address_of(slot), renter)
         with self._lock:
             if self._is_attached(link.interface, pid):
+                self._let_loopback_in(link.interface)
                 if self._links.get(slot) != link:
                     self._links[slot] = link
                     self._load()
@@ -107,11 +116,16 @@ class PodNetwork:
         run("nft", "-f", "-", stdin=self._script(list(self._links.values())))
 
     def _script(self, links: Sequence[PodLink]) -> str:
-        return table(self._table, f"{self._prefix}-", links, self.policy, self.resolvers)
+        return table(self._table, self.interfaces, links, self.policy, self.resolvers, self._public)
 
     def _drop(self, interface: str) -> None:
-        if (Path("/sys/class/net") / interface).exists():
-            run("ip", "link", "del", interface)
+        there = Path("/sys/class/net") / interface
+        if there.exists():
+            try:
+                run("ip", "link", "del", interface)
+            except CommandFailed:
+                if there.exists():  # else it went with its pod meanwhile
+                    raise
 
     def _is_attached(self, interface: str, pid: int) -> bool:
         if not (Path("/sys/class/net") / interface).exists():
@@ -130,6 +144,7 @@ class PodNetwork:
         )  # fmt: skip
         for key in ("ipv6/conf/{}/disable_ipv6", "ipv4/conf/{}/forwarding"):
             (Path("/proc/sys/net") / key.format(link.interface)).write_text("1")
+        self._let_loopback_in(link.interface)
         if uplink:
             (Path("/proc/sys/net/ipv4/conf") / uplink / "forwarding").write_text("1")
         # All of IPv6 is off: nothing is reached by it, inwards or outwards. Low ports and pings are anybody's.
@@ -162,6 +177,11 @@ class PodNetwork:
             within(pid, "tc", "qdisc", "replace", "dev", INSIDE, "root", "tbf", *rate)
         # Last: by this it is known that all of it is there.
         within(pid, "ip", "route", "add", "default", "via", GATEWAY, "dev", INSIDE)
+
+    def _let_loopback_in(self, interface: str) -> None:
+        """Lets programs of this host call public ports by 127.0.0.1. From the pod only answers to them are let in."""
+        if self._public:
+            (Path("/proc/sys/net/ipv4/conf") / interface / "route_localnet").write_text("1")
 
 
 def _burst(bandwidth_bps: int) -> int:

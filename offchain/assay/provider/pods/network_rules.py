@@ -75,9 +75,18 @@ class PodLink:
     renter: str
 
 
-def table(name: str, prefix: str, links: Sequence[PodLink], policy: NetworkPolicy, resolvers: Sequence[str]) -> str:
+def table(
+    name: str,
+    prefix: str,
+    links: Sequence[PodLink],
+    policy: NetworkPolicy,
+    resolvers: Sequence[str],
+    public: bool = False,
+) -> str:
     """A script for `nft -f` that puts the whole table in place at once. What comes from an interface that begins with
-    `prefix` and is none of `links` is dropped: a daemon that was started anew learns of its pods one by one."""
+    `prefix` and is none of `links` is dropped: a daemon that was started anew learns of its pods one by one. With
+    `public` what this host has translated comes in, and answers to its own programs go back: the table of public ports
+    says which."""
     interfaces, refused = f'"{prefix}*"', ", ".join((*NOT_PUBLIC, *METADATA))
     own = ", ".join(f'"{one.interface}" . {one.address}' for one in links)
     addresses = ", ".join(one.address for one in links)
@@ -113,6 +122,9 @@ def table(name: str, prefix: str, links: Sequence[PodLink], policy: NetworkPolic
     from_pods = "\n".join(f"    {rule}" for rule in rules)
     # By the interface too: a table that an ended daemon left says nothing of who has its addresses now.
     leave = f"    iifname {interfaces} ip saddr {{ {addresses} }} oifname != {interfaces} masquerade\n" if links else ""
+    # What a daemon's public ports lead to is held by the table of those, on its very way into the pod.
+    called = f"    oifname {interfaces} ct status dnat accept\n" if public else ""
+    answers = f"    iifname {interfaces} ct status dnat ct direction reply accept\n" if public else ""
     return f"""table inet {name}
 delete table inet {name}
 table inet {name} {{
@@ -123,11 +135,11 @@ table inet {name} {{
     type filter hook forward priority filter - 5; policy accept;
     iifname {interfaces} goto from_pods
     oifname {interfaces} ct state established,related accept
-    oifname {interfaces} drop
+{called}    oifname {interfaces} drop
   }}
   chain input {{
     type filter hook input priority filter - 5; policy accept;
-    iifname {interfaces} drop
+{answers}    iifname {interfaces} drop
   }}
   chain leave {{
     type nat hook postrouting priority srcnat; policy accept;

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from pydantic import ValidationError
@@ -25,13 +25,23 @@ from assay.renter.http_client import HttpClient, reason_of
 from assay.wire import paths
 from assay.wire.clusters import ClusterBody, ClusterShownBody
 from assay.wire.leases import NonceBody, RevealBody, StartBody
-from assay.wire.pods import PodBody, PodShownBody, PodTemplate, TemplatesBody, UseBody
+from assay.wire.pods import (
+    EndpointBody,
+    EndpointsBody,
+    ExposeBody,
+    PodBody,
+    PodShownBody,
+    PodTemplate,
+    TemplatesBody,
+    UseBody,
+)
 from assay.wire.post_headers import BODY_HASH
 
 MAX_FILE = 256 << 20
 MAX_ENTRIES = 5_000_000
 UPLOAD_S = 60.0
 HASHING_S = 900.0  # of what has come of a large file
+T = TypeVar("T", EndpointBody, EndpointsBody)
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
 
@@ -202,6 +212,18 @@ class ProviderSession:
     async def join(self, cluster: ClusterBody) -> ClusterShownBody:
         """Makes the lease's pod a member of a cluster."""
         return _cluster(await self._json("PUT", paths.CLUSTER, cluster.to_json(), timeout_s=120.0))
+
+    async def expose(self, wanted: ExposeBody) -> EndpointBody:
+        """A public port of the provider's that leads to one of the pod's; the one that does so already."""
+        return _endpoint_of(EndpointBody, await self._json("POST", paths.ENDPOINTS, wanted.to_json()))
+
+    async def endpoints(self) -> EndpointsBody:
+        """The lease's endpoints, and what has gone through each, by the provider's count."""
+        return _endpoint_of(EndpointsBody, await self._json("GET", paths.ENDPOINTS))
+
+    async def close_endpoint(self, protocol: str, public_port: int) -> EndpointsBody:
+        """Closes an endpoint; what is left of them."""
+        return _endpoint_of(EndpointsBody, await self._json("DELETE", paths.endpoint(protocol, public_port)))
 
     async def templates(self) -> dict[str, PodTemplate]:
         """The templates that can be named at this provider. They are its own words."""
@@ -384,6 +406,14 @@ def _pod(data: Mapping[str, Any]) -> PodShownBody:
         return PodShownBody.model_validate(data)
     except ValidationError as error:
         raise Unreachable(f"the provider's answer about a pod is malformed: {error.errors()[0]['msg']}") from None
+
+
+def _endpoint_of(kind: type[T], data: Mapping[str, Any]) -> T:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        what = error.errors()[0]["msg"]
+        raise Unreachable(f"the provider's answer about endpoints is malformed: {what}") from None
 
 
 def _state(data: Mapping[str, Any]) -> JobState:

@@ -1,0 +1,1 @@
+"""Endpoints: ports of pods that anybody can call."""

@@ -1,0 +1,166 @@
+"""`assay expose`, `assay endpoints`, `assay provider endpoints` on the command line."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.cli.provider import endpoints as provider_endpoints
+from assay.provider.endpoints.overview import OpenedEndpoint
+from assay.provider.endpoints.port_rules import PortTraffic
+from assay.provider.endpoints.records import EndpointRecord, Shut, ShutFile
+from assay.wire.pods import EndpointBody, EndpointsBody, ExposeBody
+
+from .conftest import NOW, FakeRenter, Ran
+
+Assay = Callable[..., Ran]
+
+
+class Exposing:
+    """What a session says of endpoints, one after the other."""
+
+    def __init__(self, *listening: str, **more: Any) -> None:
+        self.asked: list[ExposeBody] = []
+        self.closed: list[tuple[str, int]] = []
+        self.shut: str | None = None
+        self._listening = list(listening)
+        self._more = more
+
+    def _one(self) -> EndpointBody:
+        said = self._listening.pop(0) if len(self._listening) > 1 else self._listening[0]
+        values = {
+            "protocol": "tcp", "port": 8000, "public_port": 30_001, "listening": said, "opened_at": NOW,
+            "connections": 3, "received_bytes": 900, "sent_bytes": 5 << 20, **self._more,
+        }  # fmt: skip
+        return EndpointBody(**values)
+
+    async def expose(self, wanted: ExposeBody) -> EndpointBody:
+        self.asked.append(wanted)
+        return self._one()
+
+    async def endpoints(self) -> EndpointsBody:
+        return EndpointsBody(endpoints=[] if self.closed or self.shut else [self._one()], most=8, shut=self.shut)
+
+    async def close_endpoint(self, protocol: str, public: int) -> EndpointsBody:
+        self.closed.append((protocol, public))
+        return await self.endpoints()
+
+
+@pytest.fixture
+def exposing(renter: FakeRenter, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exposing]:
+    from assay.cli.renter.pods import endpoints
+    from assay.network.origins import Endpoint
+
+    monkeypatch.setattr(endpoints, "LOOK_S", 0.0)
+
+    def use(*listening: str, **more: Any) -> Exposing:
+        made = Exposing(*listening, **more)
+        for name in ("expose", "endpoints", "close_endpoint"):
+            monkeypatch.setattr(renter.a_session, name, getattr(made, name), raising=False)
+        monkeypatch.setattr(renter.a_session, "endpoint", Endpoint("https://gpu.example.org:8700"))
+        return made
+
+    return use
+
+
+def test_expose__port_that_somebody_listens_on__says_where_it_is_reached(
+    assay: Assay, exposing: Callable[..., Exposing]
+) -> None:
+    made = exposing("yes")
+    ran = assay("expose", "7", "8000")
+    assert ran.status == 0 and "gpu.example.org:30001" in ran.out and ran.err == ""
+    assert made.asked == [ExposeBody(port=8000)]
+    assay("expose", "7", "53", "--udp", "--public-port", "30005")
+    assert made.asked[1] == ExposeBody(port=53, protocol="udp", public_port=30_005)
+    shown = json.loads(assay("expose", "7", "8000", "-o", "json").out)
+    assert (shown["address"], shown["sentBytes"], shown["listening"]) == ("gpu.example.org:30001", 5 << 20, "yes")
+
+
+def test_expose__where_the_provider_names_a_host__is_reached_at_that(
+    assay: Assay, exposing: Callable[..., Exposing]
+) -> None:
+    exposing("yes", host="11.22.33.44")
+    assert "11.22.33.44:30001" in assay("expose", "7", "8000").out
+
+
+def test_expose__port_nobody_listens_on__says_so_and_waits_until_somebody_does(
+    assay: Assay, exposing: Callable[..., Exposing]
+) -> None:
+    exposing("no", "no", "loopback", "yes")
+    ran = assay("expose", "7", "8000")
+    assert ran.status == 0 and "gpu.example.org:30001" in ran.out
+    first, second, third = ran.err.splitlines()
+    assert "nobody listens on tcp port 8000 of the pod yet; waiting" in first
+    assert "have it listen on 0.0.0.0" in second
+    assert third == "it listens: the address works"
+    exposing("stopped")
+    ran = assay("expose", "7", "8000", "--wait", "0")
+    assert ran.status == 0 and "the pod of lease 7 does not run" in ran.err and "waiting" not in ran.err
+
+
+def test_expose__closed_again__is_closed_by_its_public_port(assay: Assay, exposing: Callable[..., Exposing]) -> None:
+    made = exposing("yes")
+    ran = assay("expose", "7", "8000", "--close")
+    assert ran.status == 0 and made.closed == [("tcp", 30_001)] and "is closed" in ran.err
+    ran = assay("expose", "7", "8000", "--close")
+    assert ran.status == 2 and "is not exposed" in ran.err
+
+
+def test_endpoints__of_a_lease__are_listed_with_what_went_through_and_why_one_is_shut(
+    assay: Assay, exposing: Callable[..., Exposing]
+) -> None:
+    exposing("loopback")
+    out = assay("endpoints", "7").out
+    assert "900 B" in out and "5.0 MiB" in out and "loopback only" in out
+    exposing("yes", shut="sends spam\x1b[2J")
+    out = assay("endpoints", "7").out
+    assert "shut by the provider: sends spam" in out and "\x1b" not in out
+    made = exposing("yes")
+    made.shut = "attacks others"
+    assert "has shut all endpoints of lease 7: attacks others" in assay("endpoints", "7").err
+
+
+def test_provider_endpoints__shut_and_opened_again__is_what_the_daemon_reads(
+    assay: Assay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overview(folder: Path, clock: Callable[[], float]) -> tuple[list[OpenedEndpoint], Shut]:
+        shut = ShutFile(folder).read()
+        record = EndpointRecord("tcp", 8000, 30_001, int(NOW))
+        one = OpenedEndpoint(7, record, PortTraffic(3, 900, 5 << 20), shut.reason(7, 30_001), time.time() + 600)
+        return [one], shut
+
+    monkeypatch.setattr("assay.provider.endpoints.overview.overview", overview)
+    folder = ("--data-dir", str(tmp_path))
+    out = assay("provider", "endpoints", *folder).out
+    assert "tcp 30001" in out and "5.0 MiB" in out
+    ran = assay("provider", "endpoints", "--shut", "7:30001", "--reason", "sends spam", *folder)
+    assert ran.status == 0 and "sends spam" in ran.out and ShutFile(tmp_path).read().reason(7, 30_001) == "sends spam"
+    ran = assay("provider", "endpoints", "--shut", "9", "--reason", "attacks", *folder)
+    assert "stays shut for lease 9" in ran.err and "all endpoints of lease 9 are shut: attacks" in ran.err
+    assert assay("provider", "endpoints", "--open", "7:30001", *folder).status == 0
+    assert ShutFile(tmp_path).read() == Shut({"9": "attacks"})
+    assert provider_endpoints.FIELDS[0] == "leaseId"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--shut", "7"), "--reason"),
+        (("--reason", "x"), "go together"),
+        (("--shut", "x", "--reason", "x"), "expected LEASE"),
+        (("--shut", "7:123456", "--reason", "x"), "expected LEASE"),
+        (("--shut", "7", "--reason", "two\nlines"), "a line of 1 to"),
+        (("--shut", "7", "--reason", "x", "--open", "7"), "not both"),
+    ],
+)
+def test_provider_endpoints__off_the_rules__is_refused(
+    assay: Assay, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    ran = assay("provider", "endpoints", *options, "--data-dir", str(tmp_path))
+    assert ran.status == 2 and said in ran.err
+    assert not (tmp_path / "shut-endpoints.json").exists()
