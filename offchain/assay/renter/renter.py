@@ -150,10 +150,13 @@ class Renter:
 
     async def choose(self, wanted: Wanted, order: Order, count: int = 1, place: Placement = ANYWHERE) -> list[Listing]:
         """The best `count` offers, proven, that go together by `place`. Raises NoDevice for fewer."""
-        found = await self._discovery.search(wanted, order, MANY)
-        if not found:
+        if not (found := await self.proven(wanted, order)):
             raise NoDevice("no offer answers to this: fewer filters, or look again after the next epoch")
         return place.choose(found, count)
+
+    async def proven(self, wanted: Wanted, order: Order) -> list[Listing]:
+        """All offers that are what is wanted, proven; best first."""
+        return await self._discovery.search(wanted, order, MANY)
 
     async def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
         """The offer of one device, alone or with others to `gpus`, with the lines that prove it. Raises NoDevice."""
@@ -241,12 +244,8 @@ class Renter:
 
     async def _handover(self, lease: Lease, steps: Steps) -> HandoverResult:
         devices = await self._discovery.node((await self._lease_offers.of(lease)).device_ids)
-        return await self._starter.handover(
-            lease,
-            devices,
-            self._session(_endpoint_of(devices[0]), lease.lease_id),
-            steps,
-        )
+        session = self._session(_endpoint_of(devices[0]), lease.lease_id)
+        return await self._starter.handover(lease, devices, session, steps)
 
     async def _prove_and_start(
         self, lease: Lease, done: list[Done], steps: Steps, pod: PodBody | None, tell: Callable[[str], None]

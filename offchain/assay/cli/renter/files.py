@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -178,15 +178,19 @@ async def _put(session: ProviderSession, source: Path, target: str, recursive: b
     found = list(uploads(source, target, recursive))
     total = sum(_size(one) for one in found if one.kind == "file")
     with moving(f"{source} -> {target or 'the workspace'}", total) as moved:
-        transfer = Transfer(session, moved, note)
-        large = [one for one in found if one.kind == "file" and _size(one) > SMALL_FILE_BYTES]
-        for one in large:
-            with _opened(one.local) as file:
-                size = os.fstat(file.fileno()).st_size
-                await transfer.put_file(one.remote, file, size, _mode_of(file))
-        there = {id(one) for one in large}
-        await transfer.put_many(_entry(one) for one in found if id(one) not in there)
+        await put_all(Transfer(session, moved, note), found)
     note(summary(source, found[0].remote if len(found) == 1 else target or ".", [one.kind for one in found], total))
+
+
+async def put_all(transfer: Transfer, found: Sequence[LocalEntry]) -> None:
+    """Puts what `uploads` has found. Raises BadInput."""
+    large = [one for one in found if one.kind == "file" and _size(one) > SMALL_FILE_BYTES]
+    for one in large:
+        with _opened(one.local) as file:
+            size = os.fstat(file.fileno()).st_size
+            await transfer.put_file(one.remote, file, size, _mode_of(file))
+    there = {id(one) for one in large}
+    await transfer.put_many(_entry(one) for one in found if id(one) not in there)
 
 
 def _size(one: LocalEntry) -> int:

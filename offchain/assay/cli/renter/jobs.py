@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.output import OutputFormat, note, show, show_rows
+from assay.cli.renter.batch.options import BatchOptions
 from assay.cli.renter.files import download_all, upload_all
 from assay.cli.renter.keeping import Keeping
-from assay.cli.renter.options import Connection, LeaseId, Output, renter_command
-from assay.cli.renter.pods.options import variable
-from assay.renter.errors import NoJob
+from assay.cli.renter.options import Asking, Connection, Filters, LeaseId, Output, renter_command
+from assay.cli.renter.pods.options import PodOptions, variable
+from assay.renter.errors import BadInput, NoJob
 from assay.renter.money.amounts import parse_duration
 
 if TYPE_CHECKING:
@@ -28,42 +29,58 @@ FOLLOW_SLACK_S = 60.0
 
 @renter_command(commands, "run", ignore_unknown_options=True)
 async def run(
-    lease: LeaseId,
     connection: Connection,
     keeping: Keeping,
-    command: Annotated[list[str], typer.Argument(help="command and arguments, after --")],
+    batch: BatchOptions,
+    filters: Filters,
+    pod: PodOptions,
+    asking: Asking,
+    lease: Annotated[str | None, typer.Argument(help="number of the lease; none with --each")] = None,
+    command: Annotated[list[str] | None, typer.Argument(help="command and arguments, after --")] = None,
     upload: Annotated[
         list[str] | None, typer.Option("--upload", help="LOCAL[:REMOTE], a file or folder put beside the job first")
     ] = None,
     download: Annotated[
         list[str] | None, typer.Option("--download", help="REMOTE[:LOCAL], fetched when the job is over")
     ] = None,
-    env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE for the job")] = None,
-    image: Annotated[str | None, typer.Option("--image", help="container image")] = None,
     max_time: Annotated[str | None, typer.Option("--max-time", help="the job's own limit: 90s, 2h")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="print the job's id and do not follow")] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Run a batch job on a lease: upload, follow its output, download, end with its status."""
+    """Run a batch job on a lease: upload, follow its output, download, end with its status. With --each, all jobs of a
+    file, on leases that are rented for them within --budget and ended behind the last."""
+    words = [*([] if lease is None else [lease]), *(command or [])]
+    if batch.each is not None:
+        from assay.cli.renter.batch.run_each import EachJob, run_each
+
+        if download or detach:
+            raise BadInput("--each: what a job writes into {results} is fetched; leave --download and --detach out")
+        each = EachJob(tuple(words), tuple(upload or ()), max_time)
+        return await run_each(connection, batch, filters, pod, asking, each, output)
+    if batch.budget is not None:
+        raise BadInput("--budget: of many jobs; say which with --each FILE")
+    number = _lease_of(lease)
+    if not command:
+        raise BadInput(f"run {number}: say what to run behind --, such as `assay run {number} -- nvidia-smi`")
     from assay.cli.renter.rows import job_json
 
-    environment = dict(variable(pair) for pair in env or [])
+    environment = dict(variable(pair) for pair in pod.env or [])
     limits: Mapping[str, Any] = {"wallSeconds": parse_duration(max_time)} if max_time else {}
     written = bytearray()
     on_output = written.extend if output is OutputFormat.json else _print
     async with connection.renter() as renter:
-        session = await renter.session(lease)
+        session = await renter.session(number)
         await upload_all(session, upload or [])
-        job_id = await session.create_job(command, {}, environment, limits, image)
-        note(f"job {job_id} runs on lease {lease}")
+        job_id = await session.create_job(command, {}, environment, limits, pod.image)
+        note(f"job {job_id} runs on lease {number}")
         if detach:
             return _print_detached(job_id, output)
         try:
-            state = await _follow(renter, session, lease, job_id, on_output, keeping)
+            state = await _follow(renter, session, number, job_id, on_output, keeping)
         except BaseException:
             note(
-                f"the job itself goes on: assay logs -f {lease} {job_id}, assay stop-job {lease} {job_id}; "
-                f"assay keep {lease} claims downtime and leaves the lease once that is free"
+                f"the job itself goes on: assay logs -f {number} {job_id}, assay stop-job {number} {job_id}; "
+                f"assay keep {number} claims downtime and leaves the lease once that is free"
             )
             raise
         await download_all(session, download or [])
@@ -72,6 +89,14 @@ async def run(
     if state.reason:
         note(f"job {job_id}: {state.reason}")
     raise typer.Exit(ENDED_BADLY if state.exit_code is None else state.exit_code)
+
+
+def _lease_of(text: str | None) -> int:
+    if text is None:
+        raise BadInput("say on which lease, `assay leases` lists them, or name a file of jobs with --each")
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 62:
+        raise BadInput(f"LEASE {text[:80]!r}: expected the number of a lease; `assay leases` lists them")
+    return int(text)
 
 
 @renter_command(commands, "jobs")

@@ -112,6 +112,10 @@ class Wallet:
         receipt = await self._sender.send(call, purpose=purpose)
         return Done(call.function, receipt.transaction_hash, receipt.gas_used)
 
+    async def settle(self) -> None:
+        """Waits until all that was ever sent is in a block, or never will be. Raises NotConfirmed, ChainError."""
+        await self._sender.settle_all()
+
     async def opened_lease(self, done: Done) -> Lease:
         """The lease that an `open` transaction made, read from its LeaseOpened event."""
         receipt = await self._chain.rpc("eth_getTransactionReceipt", [done.hash])

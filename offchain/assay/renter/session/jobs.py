@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from assay.renter.errors import ProviderRefused, RenterError, Unreachable
 from assay.renter.lease.keeping import Move
-from assay.renter.session.provider_session import JobState, ProviderSession
+from assay.renter.session.provider_session import JobState
 
 PATIENCE_S = 120.0
 RETRY_S = 0.5
@@ -20,8 +20,15 @@ def untold(text: str) -> None:
     """For whom nothing need be told."""
 
 
+class JobSource(Protocol):
+    """What following asks of a lease's session."""
+
+    def output(self, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]: ...
+    async def job(self, job_id: str) -> JobState: ...
+
+
 async def run_job(
-    session: ProviderSession,
+    session: JobSource,
     job_id: str,
     on_output: Callable[[bytes], None],
     patience_s: float = PATIENCE_S,

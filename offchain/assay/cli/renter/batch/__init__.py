@@ -1,0 +1,1 @@
+"""`assay run --each`: many jobs over many leases."""
