@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
         "sheet",
     },
     "renter": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "sheet"},
+    "cluster": {"protocol", "wire", "chain", "renter"},
     "watcher": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "daemon"},
     "market": {"protocol", "wire", "proof", "network", "settings", "chain", "daemon", "sheet"},
     "economics": {"protocol", "proof", "validator"},

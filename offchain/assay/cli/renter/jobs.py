@@ -61,7 +61,7 @@ async def run(
         raise BadInput("--budget: of many jobs; say which with --each FILE")
     number = _lease_of(lease)
     if not command:
-        raise BadInput(f"run {number}: say what to run behind --, such as `assay run {number} -- nvidia-smi`")
+        raise BadInput(f"run {number}: say COMMAND behind --, such as `assay run {number} -- nvidia-smi`")
     from assay.cli.renter.rows import job_json
 
     environment = dict(variable(pair) for pair in pod.env or [])

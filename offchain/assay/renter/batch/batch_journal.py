@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS leases (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS attempts (
   key INTEGER PRIMARY KEY,
-  job TEXT NOT NULL REFERENCES jobs (id),
+  job TEXT REFERENCES jobs (id),    -- NULL for a fault beside any job
   lease INTEGER NOT NULL REFERENCES leases (key),
   job_id TEXT,                      -- the provider's, NULL until it is known
   began REAL NOT NULL,
@@ -278,10 +278,8 @@ class BatchJournal:
     def fault(self, key: int, now: float, reason: str) -> None:
         """A fault of a lease beside any job: it did not prove itself, or did not take what jobs need."""
         with self._transaction():
-            (job,) = self._db.execute("SELECT id FROM jobs ORDER BY position LIMIT 1").fetchone()
             self._db.execute(
-                "INSERT INTO attempts (job, lease, began, ended, ending, fault) VALUES (?, ?, ?, ?, 'lost', 1)",
-                (job, key, now, now),
+                "INSERT INTO attempts (lease, began, ended, ending, fault) VALUES (?, ?, ?, 'lost', 1)", (key, now, now)
             )
             self._db.execute("UPDATE leases SET reason = ? WHERE key = ?", (reason[-MAX_REASON:], key))
 

@@ -303,7 +303,7 @@ class BatchRun:
             self._tell(f"ending {len(rows)} leases; Ctrl-C again leaves them, and the same command finds them")
         closing = [
             asyncio.create_task(
-                self._settled_or_never(row) if row.lease_id is None else self._rounds.close(row, patient=False)
+                self._settled_or_never(row) if row.lease_id is None else self._rounds.money.close(row, patient=False)
             )
             for row in rows
         ]

@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import LeaseStatus
 from assay.chain.errors import ChainError
-from assay.protocol.rates import seconds_for
 from assay.renter.batch import rules
 from assay.renter.batch.attempts import AttemptEnding, Attempts
 from assay.renter.batch.batch_journal import BatchJournal, BatchLease, JobAttempt
 from assay.renter.batch.job_list import BatchJob
+from assay.renter.batch.lease_money import LeaseMoney, number_of, ran_out
 from assay.renter.batch.ports import BatchMarket, BatchWork, JobPlace
 from assay.renter.batch.rules import AttemptEnd, BatchLimits, JobStatus, LeaseStage, QueuedJob
 from assay.renter.errors import RenterError
@@ -21,7 +21,6 @@ from assay.renter.errors import RenterError
 LOOK_S = 1.0
 AGAIN_S = 5.0
 MARGIN_S = 120.0  # of a deposit that is left, when more is paid in for what has work
-WAIT_FOR_REFUND_S = 90.0  # for the minimum of a lease that is left before it is over
 
 
 class JobQueue(Protocol):
@@ -54,10 +53,11 @@ class LeaseRounds:
     ) -> None:
         self._market, self._journal, self._queue, self._attempts = market, journal, queue, attempts
         self._work, self._tell, self._sleep, self._clock = work, tell, sleep, clock
+        self.money = LeaseMoney(market, journal, tell, sleep)
 
     async def serve(self, row: BatchLease) -> None:
         """From wherever a lease stands to its bill."""
-        number = _number(row)
+        number = number_of(row)
         if row.stage is LeaseStage.OPEN:
             try:
                 place = await self._ready(row)
@@ -68,12 +68,12 @@ class LeaseRounds:
                 self._journal.fault(row.key, self._clock(), str(error))
                 self._tell(f"lease {number} is given up: {error}")
         self._let_go(row)
-        await self.close(row)
+        await self.money.close(row)
 
     async def _ready(self, row: BatchLease) -> JobPlace | None:
         """Its workspace, once it has started and has what jobs need; None where it is over. Raises RenterError where it
         cannot be started."""
-        number = _number(row)
+        number = number_of(row)
         while True:
             try:
                 lease = await self._market.lease(number)
@@ -103,7 +103,7 @@ class LeaseRounds:
             if job is not None:
                 await self._attempt(row, job, left, place, found=True)
         while not self._queue.stopping:
-            lease, now = await self._seen(row)
+            lease, now = await self.money.seen(number_of(row))
             record, seconds = self._journal.record(row.key), self._journal.job_seconds()
             takes = rules.takes_jobs(lease, now, record, seconds, self._budget_left())
             job = self._queue.next_for(row.provider) if takes else None
@@ -120,15 +120,6 @@ class LeaseRounds:
         if self._journal.was_tried(row.key) or self._queue.stopping or self._queue.next_for(row.provider) is None:
             return
         self._journal.fault(row.key, self._clock(), "it was over before it took a job")
-
-    async def _seen(self, row: BatchLease) -> tuple[Lease, int]:
-        while True:
-            try:
-                lease, now = await self._market.lease(_number(row)), await self._market.now()
-                return lease, now
-            except ChainError as error:
-                self._tell(f"lease {row.lease_id}: the chain is not read this time: {error}")
-                await self._sleep(AGAIN_S)
 
     async def _attempt(
         self, row: BatchLease, job: QueuedJob, left: JobAttempt | None, place: JobPlace, found: bool
@@ -149,8 +140,8 @@ class LeaseRounds:
                 task.cancel()
             await asyncio.gather(paying, working, return_exceptions=True)
         if ending.fault and ending.end is AttemptEnd.LOST:
-            lease, now = await self._seen(row)
-            ending = AttemptEnding(ending.end, ending.reason, not _ran_out(lease, now))
+            lease, now = await self.money.seen(number_of(row))
+            ending = AttemptEnding(ending.end, ending.reason, not ran_out(lease, now))
         behind = rules.after(running, ending.end, row.provider, self._queue.limits.tries)
         self._journal.ended(attempt, ending.end, behind, self._clock(), ending.reason, ending.fault)
         self._queue.put(behind)
@@ -173,33 +164,17 @@ class LeaseRounds:
     async def _pay_on(self, row: BatchLease) -> None:
         """Pays more in while a job runs, as far as the budget goes; returns when the lease is over."""
         while True:
-            lease, now = await self._seen(row)
+            lease, now = await self.money.seen(number_of(row))
             if lease.status is not LeaseStatus.ACTIVE or now >= lease.stop:
                 return
             slice_s = self._queue.limits.slice
             amount = rules.top_up_of(lease, now, self._budget_left(), slice_s, min(MARGIN_S, slice_s / 2))
             if amount > 0:
-                await self._top_up(row, lease, amount)
+                await self.money.top_up(row, lease, amount)
             await self._sleep(LOOK_S)
 
     def _budget_left(self) -> int:
         return self._queue.limits.budget - rules.committed(self._journal.held())
-
-    async def _top_up(self, row: BatchLease, lease: Lease, amount: int) -> None:
-        self._journal.may_cost(row.key, self._journal.lease(row.key).most + amount)
-        try:
-            await self._market.top_up(lease.lease_id, amount)
-        except (RenterError, ChainError) as error:
-            self._tell(f"lease {lease.lease_id} is not topped up this time: {error}")
-            try:
-                await self._market.settle()
-                now = await self._market.lease(lease.lease_id)
-            except (RenterError, ChainError):
-                # It may have gone through: what it may cost stays what it would then.
-                await self._sleep(AGAIN_S)
-                return
-            self._journal.may_cost(row.key, max(rules.exposure(now), lease.deposit))
-            await self._sleep(AGAIN_S)
 
     def _let_go(self, row: BatchLease) -> None:
         """What ran on a lease that is given up goes to others."""
@@ -211,54 +186,3 @@ class LeaseRounds:
             behind = rules.after(job, AttemptEnd.LOST, row.provider, self._queue.limits.tries)
             self._journal.ended(left, AttemptEnd.LOST, behind, self._clock(), "its lease was given up")
             self._queue.put(behind)
-
-    # --- ending
-
-    async def close(self, row: BatchLease, patient: bool = True) -> None:
-        """Ends a lease and collects what is due, trying until the chain has it so; `patient` also waits a little for
-        the minimum of one that was left before that was over."""
-        number = _number(row)
-        if row.stage is not LeaseStage.CLOSING:
-            row = self._journal.move(row.key, LeaseStage.CLOSING)
-        waited = 0.0
-        while True:
-            try:
-                lease, now = await self._seen(row)
-                if lease.status is LeaseStatus.PENDING or (
-                    lease.status is LeaseStatus.ACTIVE and not lease.left_early and now < lease.stop
-                ):
-                    await self._market.end(number)
-                    lease, now = await self._seen(row)
-                self._journal.may_cost(row.key, rules.exposure(lease))
-                if lease.status is not LeaseStatus.ACTIVE or now >= lease.stop:
-                    self._tell(f"lease {number} is over{await self._collected(number)}")
-                    self._journal.move(row.key, LeaseStage.CLOSED)
-                    return
-                if not patient or waited >= WAIT_FOR_REFUND_S or lease.stop - now > WAIT_FOR_REFUND_S:
-                    self._tell(
-                        f"lease {number} is ended, and paid to its minimum; {lease.stop - now} s from now "
-                        f"`assay refund {number}`, or this command again, collects the rest of its deposit"
-                    )
-                    return
-            except (RenterError, ChainError) as error:
-                self._tell(f"lease {number} is not ended this time, trying again in {AGAIN_S:g} s: {error}")
-                await self._sleep(AGAIN_S)
-                continue
-            await self._sleep(LOOK_S)
-            waited += LOOK_S
-
-    async def _collected(self, number: int) -> str:
-        return ", the rest of its deposit collected" if await self._market.refund(number) else ""
-
-
-def _number(row: BatchLease) -> int:
-    if row.lease_id is None:
-        raise ValueError(f"lease row {row.key} has no number yet")
-    return row.lease_id
-
-
-def _ran_out(lease: Lease, now: float) -> bool:
-    """Whether a lease is over, or nearly, by its terms: nobody's fault."""
-    by_terms = rules.usable_until(lease)
-    full = lease.start + min(lease.max_duration, seconds_for(lease.rate, lease.deposit)) if lease.rate else 0
-    return now >= by_terms - LOOK_S and (lease.stop >= full or bool(lease.notice_at))

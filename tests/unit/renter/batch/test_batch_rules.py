@@ -12,7 +12,7 @@ from assay.chain.contracts.leases import LeaseStatus
 from assay.protocol.rates import streamed
 from assay.renter.batch import rules
 from assay.renter.batch.rules import AttemptEnd, BatchLimits, HeldLease, JobStatus, LeaseStage, QueuedJob, TrackRecord
-from tests.unit.renter.batch.batch_world import Behaviour, listing
+from tests.unit.renter.batch_world import Behaviour, listing
 from tests.unit.renter.leased import leased
 
 RATES, SECONDS = st.integers(1, 1 << 90), st.integers(1, 1 << 20)

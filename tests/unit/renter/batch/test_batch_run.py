@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.renter.batch.rules import FAULTS, FRUITLESS, BatchLimits
-from tests.unit.renter.batch.batch_world import RATE, Behaviour, Bench, JumpingLoop, World, jobs_of
+from tests.unit.renter.batch_world import RATE, Behaviour, Bench, JumpingLoop, World, jobs_of
 
 LIMITS = BatchLimits(max_leases=4, budget=100_000, slice=600, tries=3)
 Benches = Callable[..., Bench]

@@ -328,7 +328,7 @@ def listing(name: str, one: Behaviour) -> Listing:
     number = number_of(name).to_bytes(32, "big")
     return Listing(
         device_ids=(number,), offer_hash=number,
-        provider=f"0x{number_of(name):040x}", endpoint="http://h", model="", region="", profile=1, epoch=1,
+        provider=f"0x{number_of(name):040x}", endpoint=f"http://{name}", model="", region="", profile=1, epoch=1,
         score_gops=1, memory_mib=1, uptime_bps=1, token=TOKEN, decimals=0, rate=one.rate,
         min_duration=one.min_duration, max_duration=one.max_duration, valid_until=1 << 39,
     )  # fmt: skip
