@@ -1,5 +1,5 @@
 # The provider's daemon and the renter's library.
-.PHONY: test-provider test-workloads test-deep-provider examples bench-renter bench-ssh bench-pods
+.PHONY: test-provider test-workloads test-deep-provider examples bench-renter bench-ssh bench-pods bench-endpoints
 
 test-provider: setup ## Unit tests of provider and renter
 	pytest tests/unit/provider tests/unit/renter
@@ -26,6 +26,9 @@ bench-ssh: setup ## SFTP and rsync through a provider's SSH server, beside OpenS
 
 bench-pods: setup ## A pod's processor and disk beside its host's, and the daemon's own load with 16 pods
 	python -m benchmarks.provider.pods
+
+bench-endpoints: setup ## What a public port adds to a request
+	python -m benchmarks.provider.endpoints
 
 test-deep-provider: build ## Notebooks in a browser; pods rented and attacked; the examples and JupyterLab on leases
 	pytest -p no:ape_test tests/integration/provider -m deep
