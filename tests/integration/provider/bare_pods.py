@@ -58,6 +58,7 @@ class BarePods:
         folders.spec.write_text("{}")
         folders.halted.unlink(missing_ok=True)
         self.extend(lease_id, time.time() + seconds)
+        self._end(lease_id)
         process = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
         self._processes[lease_id] = (process, renter)
         while Path(f"/proc/{process.pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():

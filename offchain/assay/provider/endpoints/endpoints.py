@@ -133,15 +133,18 @@ class Endpoints:
 
     def _follow(self) -> None:
         shut, wanted, now = self._shut.read(), list[PublicPort](), self._clock()
+        numbers = set[tuple[Protocol, int]]()
         for lease_id in self._pods.known():
             try:
                 wanted += self._of_lease(lease_id, shut)
+                numbers |= {(one.protocol, one.public) for one in read_records(self._pods.folders(lease_id).endpoints)}
             except (ProviderError, OSError) as error:  # of one lease: those of the others are kept all the same
                 self._tell_once(f"the endpoints of lease {lease_id} are not open: {error}")
         if (made := tuple(sorted(wanted))) != self._held or now - self._held_at >= ANEW_S:
             self._held = None
             self._table.hold(made, now)
             self._held, self._held_at = made, now
+        self._numbers.keep(numbers)
 
     def _of_lease(self, lease_id: int, shut: Shut) -> list[PublicPort]:
         folders = self._pods.folders(lease_id)

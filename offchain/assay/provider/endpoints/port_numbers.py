@@ -7,13 +7,15 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from assay.provider.endpoints.port_range import PortRange
 from assay.provider.endpoints.port_rules import Protocol
+from assay.provider.endpoints.records import read_records
 from assay.provider.errors import Conflict, Unavailable
+from assay.provider.pods.layout import PodFolders
 
 
 class PortNumbers:
@@ -50,7 +52,7 @@ class PortNumbers:
     def free(self, protocol: Protocol, port: int, lease_folder: Path) -> None:
         """Lets a lease's port go."""
         with self._alone():
-            if self._holder(protocol, port) == lease_folder:
+            if self._holder(protocol, port) in (lease_folder, None):
                 self._file(protocol, port).unlink(missing_ok=True)
             self.let_go(protocol, port)
 
@@ -73,6 +75,11 @@ class PortNumbers:
         if (made := self._held.pop((protocol, port), None)) is not None:
             made.close()
 
+    def keep(self, known: Collection[tuple[Protocol, int]]) -> None:
+        """Binds none but these any longer."""
+        for protocol, port in set(self._held) - set(known):
+            self.let_go(protocol, port)
+
     def close(self) -> None:
         """Binds none any longer; whose they are stays."""
         for protocol, port in list(self._held):
@@ -82,12 +89,14 @@ class PortNumbers:
         return self._folder / f"{protocol}-{port}"
 
     def _holder(self, protocol: Protocol, port: int) -> Path | None:
-        """The folder of the lease that has it, while that is there."""
+        """The folder of the lease that has it, while that says so itself: a lease that was wiped, or is another
+        renter's by now, has let it go without a word. What is just being taken is bound meanwhile."""
         try:
             holder = Path(self._file(protocol, port).read_text())
+            records = read_records(PodFolders(holder, holder).endpoints)
         except FileNotFoundError:
             return None
-        return holder if holder.is_dir() else None
+        return holder if any((one.protocol, one.public) == (protocol, port) for one in records) else None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

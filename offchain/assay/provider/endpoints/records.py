@@ -31,7 +31,7 @@ def read_records(path: Path) -> list[EndpointRecord]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ProviderError(f"{path}: damaged ({error})") from error
+        raise ProviderError(f"what is kept of endpoints is damaged: {path.name} ({error})") from error
 
 
 def write_records(path: Path, records: Iterable[EndpointRecord]) -> None:
