@@ -27,6 +27,8 @@ RENTING: dict[str, tuple[str, str]] = {
         "assay.cli.renter.pods.templates",
         "List ready-made pods: CUDA and PyTorch, JupyterLab, vLLM, and so on.",
     ),
+    "backup": ("assay.cli.renter.pods.backups", "Keep a lease's files outside its provider, once or every so often."),
+    "restore": ("assay.cli.renter.pods.backups", "Put files that were backed up into a lease."),
     "top": ("assay.cli.renter.pods.top", "Show what a lease's pod and cards use, live."),
     "expose": ("assay.cli.renter.pods.endpoints", "Have anybody reach a port of a lease's pod."),
     "endpoints": ("assay.cli.renter.pods.endpoints", "List what of a lease anybody can reach, and what goes through."),

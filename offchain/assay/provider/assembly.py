@@ -34,6 +34,7 @@ from assay.provider.access.ssh_forwards import AgentFolders
 from assay.provider.access.ssh_programs import PodPrograms, Shells
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
+from assay.provider.backups.lease_backups import LeaseBackups
 from assay.provider.cards.host import HostCards, host_cards
 from assay.provider.cards.metrics import CardCollector
 from assay.provider.cards.provers import Provers
@@ -479,6 +480,7 @@ def _services(
         if pods is None
         else Clusters(pods.pods, ports, leasing.keeper.runs_until, ground.settings.data_dir / "ssh"),
         endpoints=None if pods is None else make_endpoints(ground.settings, pods.pods),
+        backups=None if pods is None else LeaseBackups(pods.pods),
     )
 
 

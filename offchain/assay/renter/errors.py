@@ -74,6 +74,12 @@ class NotProven(RenterError):
     exit_status = 6
 
 
+class NotKept(RenterError):
+    """A backup was not made, or not restored."""
+
+    exit_status = 6
+
+
 class NotInOrder(RenterError):
     """Something that renting needs is missing."""
 

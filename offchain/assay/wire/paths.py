@@ -54,6 +54,7 @@ JOBS, JOB, JOB_OUTPUT = "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/output"
 FILES, BUNDLE = "/files", "/bundle"
 POD, POD_RESTART, USE, CLUSTER = "/pod", "/pod/restart", "/use", "/cluster"
 ENDPOINTS, ENDPOINT = "/endpoints", "/endpoints/{protocol}/{public_port}"
+BACKUP, SNAPSHOTS, RESTORE = "/backup", "/backup/snapshots", "/restore"
 NOTEBOOK, SSH_KEYS, LOGIN = "/notebook", "/ssh-keys", "/login"
 LOGIN_NONCE, LOGOUT = "/v1/login/nonce", "/v1/logout"
 

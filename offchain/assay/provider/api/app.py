@@ -16,6 +16,7 @@ from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
+from assay.provider.api.backup_routes import backup_routes
 from assay.provider.api.cluster_routes import cluster_routes
 from assay.provider.api.endpoint_routes import endpoint_routes
 from assay.provider.api.file_routes import file_routes
@@ -50,6 +51,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(pod_routes(services))
     app.include_router(cluster_routes(services))
     app.include_router(endpoint_routes(services))
+    app.include_router(backup_routes(services))
 
     @app.get(paths.LIVEZ)
     async def livez() -> dict[str, str]:

@@ -15,6 +15,7 @@ from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
+from assay.provider.backups.lease_backups import LeaseBackups
 from assay.provider.cards.host import HostCards
 from assay.provider.clusters.clusters import Clusters
 from assay.provider.devices.device import OwnDevice
@@ -37,7 +38,7 @@ from assay.provider.workloads.jobs import JobBook
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
-    provider has started. `images`, `pod_control`, `use` and `clusters` are None where jobs run without pods,
+    provider has started. `images`, `pod_control`, `use`, `clusters` and `backups` are None where jobs run without pods,
     `endpoints` where this provider has no public ports.
     """
 
@@ -73,3 +74,4 @@ class Services:
     use: LeaseUse | None = None
     clusters: Clusters | None = None
     endpoints: Endpoints | None = None
+    backups: LeaseBackups | None = None

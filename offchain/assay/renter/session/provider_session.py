@@ -225,6 +225,19 @@ class ProviderSession:
         """Closes an endpoint; what is left of them."""
         return _endpoint_of(EndpointsBody, await self._json("DELETE", paths.endpoint(protocol, public_port)))
 
+    async def asked(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        timeout_s: float = 30.0,
+        secret: bool = False,
+    ) -> dict[str, Any]:
+        """The answer to a signed request about the lease. What is `secret` goes over TLS only: else BadInput."""
+        if secret and not self.endpoint.url.lower().startswith("https://"):
+            raise BadInput(f"{self.endpoint}: keys and passwords are not sent to a provider without TLS")
+        return await self._json(method, path, body, timeout_s)
+
     async def templates(self) -> dict[str, PodTemplate]:
         """The templates that can be named at this provider. They are its own words."""
         answer = await self._http.json_of("GET", self.endpoint, paths.TEMPLATES)
