@@ -14,7 +14,7 @@ from assay.provider.backups.lease_backups import LeaseBackups
 from assay.provider.backups.progress import BACKUP, RESTORE, BackupProgress
 from assay.provider.errors import Conflict
 from assay.wire import paths
-from assay.wire.backups import (
+from assay.wire.storage.backups import (
     MAX_SNAPSHOTS,
     BackupBody,
     BackupKind,

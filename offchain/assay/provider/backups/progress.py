@@ -11,7 +11,7 @@ from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.processes.keeper import write_whole
 
 if TYPE_CHECKING:
-    from assay.wire.backups import BackupState
+    from assay.wire.storage.backups import BackupState
 
 BACKUP: Literal["backup"] = "backup"
 RESTORE: Literal["restore"] = "restore"

@@ -21,7 +21,7 @@ INCOMPLETE = 3  # restic's exit code where some files could not be read
 
 
 @dataclass(frozen=True)
-class Opening:
+class RepositoryOpening:
     """What opens a repository: variables of restic's own process, its options, files that are there only for it. Never
     shown: all of it may be secret."""
 
@@ -30,10 +30,10 @@ class Opening:
     files: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return "Opening(…)"
+        return "RepositoryOpening(…)"
 
 
-def opening(repository: Mapping[str, Any], program: str = "ssh") -> Opening:
+def opening(repository: Mapping[str, Any], program: str = "ssh") -> RepositoryOpening:
     """Of a repository as `RepositoryBody.to_secret_json` tells it; `program` is OpenSSH's client."""
     address = str(repository["address"])
     user, secret = str(repository.get("user") or ""), str(repository.get("secret") or "")
@@ -43,12 +43,12 @@ def opening(repository: Mapping[str, Any], program: str = "ssh") -> Opening:
         for name, key in (("AWS_SESSION_TOKEN", "session"), ("AWS_DEFAULT_REGION", "region")):
             if repository.get(key):
                 variables[name] = str(repository[key])
-        return Opening(variables)
+        return RepositoryOpening(variables)
     if address.startswith("rest:"):
         if user:
             login = f"{quote(user, safe='')}:{quote(secret, safe='')}@"
             variables["RESTIC_REPOSITORY"] = address.replace("https://", f"https://{login}", 1)
-        return Opening(variables)
+        return RepositoryOpening(variables)
     place = urlsplit(address)
     name = f"[{place.hostname}]:{place.port}" if place.port else str(place.hostname)
     known = f"{name} {repository.get('hostKey') or ''}\n"
@@ -59,7 +59,9 @@ def opening(repository: Mapping[str, Any], program: str = "ssh") -> Opening:
     }  # fmt: skip
     command = [program, "-F", "none", *(f"-o{key}={value}" for key, value in options.items())]
     line = " ".join([*command, str(place.hostname), "-s", "sftp"])
-    return Opening(variables, ("-o", f"sftp.command={line}"), {KEY_FILE: secret.rstrip() + "\n", HOSTS_FILE: known})
+    return RepositoryOpening(
+        variables, ("-o", f"sftp.command={line}"), {KEY_FILE: secret.rstrip() + "\n", HOSTS_FILE: known}
+    )
 
 
 def backup_arguments(lease_id: int) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ class BackupPlace:
     lease_id: int
     place: str
     endpoint: str | None = None
-    password_file: str | None = None
+    repository_key: str | None = None
     ssh_key: str | None = None
     ssh_host_key: str | None = None
     every: int | None = None

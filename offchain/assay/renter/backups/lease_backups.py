@@ -12,7 +12,7 @@ from assay.protocol.text import printable
 from assay.renter.errors import NotKept, Unreachable
 from assay.renter.session.provider_session import ProviderSession
 from assay.wire import paths
-from assay.wire.backups import (
+from assay.wire.storage.backups import (
     BackupBody,
     BackupShownBody,
     RepositoryBody,

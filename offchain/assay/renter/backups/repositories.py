@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from assay.renter.errors import BadInput
-from assay.wire.backups import RepositoryBody, kind_of
+from assay.wire.storage.backups import RepositoryBody, kind_of
 
 AMAZON = "https://s3.amazonaws.com"
 KEY_BYTES = 32
@@ -27,7 +27,7 @@ class StorageOptions:
 
     place: str
     endpoint: str | None = None
-    password_file: Path | None = None
+    repository_key: Path | None = None
     ssh_key: Path | None = None
     ssh_host_key: str | None = None
 
@@ -55,7 +55,7 @@ def repository_of(options: StorageOptions, key_folder: Path, environment: Mappin
     and restic take. Raises BadInput naming what is missing."""
     endpoint = options.endpoint or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
     address = address_of(options.place, endpoint)
-    password = _password(options.password_file or key_file(key_folder, address), made=options.password_file is None)
+    password = _password(options.repository_key or key_file(key_folder, address), made=options.repository_key is None)
     found: dict[str, Any] = {"address": address, "password": SecretStr(password)}
     kind = kind_of(address)
     if kind == "s3":

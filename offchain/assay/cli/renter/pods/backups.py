@@ -19,7 +19,7 @@ from assay.renter.money.amounts import moment, parse_duration
 
 if TYPE_CHECKING:
     from assay.renter.renter import Renter
-    from assay.wire.backups import BackupShownBody, RepositoryBody
+    from assay.wire.storage.backups import BackupShownBody, RepositoryBody
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 SNAPSHOT_COLUMNS = {"id": "snapshot", "at": "made", "lease": "lease"}
@@ -34,9 +34,9 @@ class Storage(OptionGroup):
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", help="address of S3 [env: AWS_ENDPOINT_URL_S3; else Amazon's]")
     ] = None
-    password_file: Annotated[
+    repository_key: Annotated[
         Path | None,
-        typer.Option("--password-file", help="file with the repository's key; without it one is made and kept here"),
+        typer.Option("--repository-key", help="file with the repository's key; without it one is made and kept here"),
     ] = None
     ssh_key: Annotated[Path | None, typer.Option("--ssh-key", help="for sftp: file with the private key")] = None
     ssh_host_key: Annotated[
@@ -45,7 +45,7 @@ class Storage(OptionGroup):
 
     def at(self, lease: int, place: str, every: int | None = None) -> BackupPlace:
         """As it is remembered of a lease."""
-        password, key = (None if one is None else str(one.absolute()) for one in (self.password_file, self.ssh_key))
+        password, key = (None if one is None else str(one.absolute()) for one in (self.repository_key, self.ssh_key))
         return BackupPlace(lease, place, self.endpoint, password, key, self.ssh_host_key, every)
 
 
@@ -59,14 +59,14 @@ def opened(files: BackupFiles, place: BackupPlace) -> RepositoryBody:
     options = StorageOptions(
         place.place,
         place.endpoint,
-        None if place.password_file is None else Path(place.password_file),
+        None if place.repository_key is None else Path(place.repository_key),
         None if place.ssh_key is None else Path(place.ssh_key),
         place.ssh_host_key,
     )
     known = set(files.keys.glob("*.key"))
     repository = repository_of(options, files.keys, os.environ)
     made = key_file(files.keys, repository.address)
-    if place.password_file is None and made not in known:
+    if place.repository_key is None and made not in known:
         note(f"a key was made for this repository: {made}; keep a copy elsewhere: without it nobody reads the backups")
     return repository
 

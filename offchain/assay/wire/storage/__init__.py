@@ -1,0 +1,1 @@
+"""Bodies about what is kept outside a provider."""
