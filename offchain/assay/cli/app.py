@@ -29,6 +29,7 @@ RENTING: dict[str, tuple[str, str]] = {
     ),
     "backup": ("assay.cli.renter.pods.backups", "Keep a lease's files outside its provider, once or every so often."),
     "restore": ("assay.cli.renter.pods.backups", "Put files that were backed up into a lease."),
+    "move": ("assay.cli.renter.pods.moving", "Have a lease's work go on at another provider."),
     "top": ("assay.cli.renter.pods.top", "Show what a lease's pod and cards use, live."),
     "expose": ("assay.cli.renter.pods.endpoints", "Have anybody reach a port of a lease's pod."),
     "endpoints": ("assay.cli.renter.pods.endpoints", "List what of a lease anybody can reach, and what goes through."),

@@ -80,6 +80,12 @@ class NotKept(RenterError):
     exit_status = 6
 
 
+class MoveFailed(RenterError):
+    """A lease was not moved; the text says which lease runs, and what is left to do."""
+
+    exit_status = 6
+
+
 class NotInOrder(RenterError):
     """Something that renting needs is missing."""
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.chain.contracts.erc20 import Erc20
+from assay.chain.errors import ChainError
 from assay.cli.option_groups import OptionGroup
 from assay.cli.output import note
-from assay.cli.renter.options import Asking, Connection, LeaseId, renter_command
+from assay.cli.renter.options import Asking, Connection, Filters, LeaseId, renter_command
+from assay.cli.renter.pods.backups import Storage, files_of
+from assay.cli.renter.pods.moving import Moving, moved, moves_of
 from assay.cli.renter.pods.options import Wheels, wheels_in
-from assay.renter.errors import BadInput, Unreachable
+from assay.renter.errors import BadInput, RenterError, Unreachable
 from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.proving import ProofPolicy
+from assay.renter.market.search import Order
 from assay.renter.money.amounts import parse_amount, parse_duration
 
 if TYPE_CHECKING:
@@ -78,7 +82,14 @@ async def keep(
     lease: LeaseId,
     connection: Connection,
     keeping: Keeping,
+    filters: Filters,
+    storage: Storage,
+    moving: Moving,
     asking: Asking,
+    move: Annotated[
+        bool,
+        typer.Option("--move", help="go on elsewhere: the best offer the filters leave, within --budget"),
+    ] = False,
     settle: Annotated[
         bool, typer.Option("--settle/--no-settle", help="when it is over, stay until its last downtime is collected")
     ] = True,
@@ -95,7 +106,47 @@ async def keep(
         policy = await keeping.policy(renter, lease)
         if policy.cap:
             asking.confirm(f"Let the deposit of lease {lease} grow to {keeping.auto_topup}?")
+        if move:
+            asking.confirm(f"Pay deposits of up to {moving.budget} each for leases that take the place of {lease}?")
+            return await _keep_moving(renter, connection, lease, keeping, Elsewhere(filters, storage, moving), settle)
         await keep_lease(renter, lease, keeping, settle)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where a lease that is kept may go on, and how its files get there."""
+
+    filters: Filters
+    storage: Storage
+    moving: Moving
+
+
+async def _keep_moving(
+    renter: Renter, connection: Connection, lease_id: int, keeping: Keeping, to: Elsewhere, settle: bool
+) -> None:
+    """As `keep_lease`, of the lease and of those that take its place. A move that fails is tried again as long as the
+    lease is there to be kept."""
+    if to.moving.budget is None:
+        raise BadInput("--move: say with --budget how much the deposit of the next lease may be, whole tokens")
+    if to.moving.backups is None and files_of(renter, connection).read(lease_id) is None:
+        raise BadInput(f"--move: lease {lease_id} has no backups: `assay backup {lease_id} --to … --every 15m` first")
+    asking = Asking(yes=True)
+    while True:
+        policy = replace(await keeping.policy(renter, lease_id), moving=True)
+        note(f"keeping lease {lease_id}, elsewhere where it must be; Ctrl-C leaves it running")
+        done = await renter.keep(lease_id, policy, keeping.every, note)
+        if done is not Move.MOVE:
+            break
+        under_way = moves_of(renter, connection).read(lease_id)
+        try:
+            lease_id = await moved(
+                renter, connection, await renter.lease(lease_id), to.storage, to.moving, to.filters, Order.best, asking,
+                under_way=under_way,
+            )  # fmt: skip
+        except (RenterError, ChainError) as error:
+            note(f"not moved, trying again: {error}")
+            await renter.sleep(keeping.every)
+    await _kept(renter, lease_id, keeping, settle, done)
 
 
 async def keep_lease(renter: Renter, lease_id: int, keeping: Keeping, settle: bool = True) -> None:
@@ -104,7 +155,10 @@ async def keep_lease(renter: Renter, lease_id: int, keeping: Keeping, settle: bo
     policy = await keeping.policy(renter, lease_id)
     until = f", up to a deposit of {keeping.auto_topup}" if keeping.auto_topup else ""
     note(f"keeping lease {lease_id}{until}; Ctrl-C leaves it running")
-    done = await renter.keep(lease_id, policy, keeping.every, note)
+    await _kept(renter, lease_id, keeping, settle, await renter.keep(lease_id, policy, keeping.every, note))
+
+
+async def _kept(renter: Renter, lease_id: int, keeping: Keeping, settle: bool, done: Move) -> None:
     if settle:
         note(f"lease {lease_id} is over; staying until its last epochs are reported, for their downtime")
         await renter.settle(lease_id, keeping.every, note, keeping.min_down_bps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from assay.renter.errors import RenterError
 
 @dataclass(frozen=True)
 class BackupPlace:
-    """Where a lease's files are kept: as the person named it, and how often, in seconds; None for once."""
+    """Where a lease's files are kept: as the person named it, and how often, in seconds; None for once. And what its
+    pod started from, so that another can where its provider does not answer any more."""
 
     lease_id: int
     place: str
@@ -21,6 +23,10 @@ class BackupPlace:
     ssh_key: str | None = None
     ssh_host_key: str | None = None
     every: int | None = None
+    image: str | None = None
+    digest: str | None = None
+    start: Sequence[str] = ()
+    ports: Sequence[int] = ()
 
 
 class BackupFiles:

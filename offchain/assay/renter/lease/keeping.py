@@ -27,6 +27,7 @@ class Move(Enum):
     WAIT = auto()
     TOP_UP = auto()
     END = auto()
+    MOVE = auto()  # to another provider, which ends it
     STOP = auto()  # the lease is over: nothing is left to keep
 
 
@@ -38,7 +39,8 @@ class Policy:
     soon as that costs nothing more than has streamed, None never; with `leave_free` it is ended as soon as attested
     downtime has set the renter free, though the devices may answer here. Epochs of which less than `least_down` was
     down, in hundredths of a percent, are not worth a transaction each. With `proving` its pod proves its cards again
-    and again.
+    and again. With `moving` it is moved where it would be ended, and at once where its devices are silent for that long
+    or its provider gives notice.
     """
 
     margin: int
@@ -48,6 +50,7 @@ class Policy:
     leave_free: bool = True
     min_down: int = 0
     proving: ProofPolicy | None = None
+    moving: bool = False
 
 
 def move(view: LeaseView, silent_for: float, policy: Policy, fault: str = "") -> tuple[Move, int]:
@@ -60,6 +63,8 @@ def move(view: LeaseView, silent_for: float, policy: Policy, fault: str = "") ->
     lease, free = view.lease, view.leaving.free
     if free in (Free.over, Free.pending):
         return Move.STOP, 0
+    if policy.moving and not lease.left_early and _is_lost(view, silent_for, policy, fault):
+        return Move.MOVE, 0
     if free is Free.slashed or (free is Free.downtime and (policy.leave_free or lease.left_early)):
         return Move.END, 0
     if lease.left_early:
@@ -73,6 +78,13 @@ def move(view: LeaseView, silent_for: float, policy: Policy, fault: str = "") ->
     longest = cost(lease.rate, lease.max_duration)
     amount = min(cost(lease.rate, policy.step), policy.cap - lease.deposit, longest - lease.deposit)
     return (Move.TOP_UP, amount) if amount > 0 else (Move.WAIT, 0)
+
+
+def _is_lost(view: LeaseView, silent_for: float, policy: Policy, fault: str) -> bool:
+    """Whether the work of a lease that may be moved should go on elsewhere."""
+    silent = policy.patience is not None and silent_for >= policy.patience
+    proven_wrong = bool(fault) and policy.proving is not None and policy.proving.end
+    return silent or proven_wrong or bool(view.lease.notice_at) or view.leaving.free in (Free.slashed, Free.downtime)
 
 
 @dataclass(frozen=True)
@@ -177,7 +189,14 @@ class Keeper:
             await self._actions.top_up(amount)
         if what is Move.WAIT:
             self._tell_waiting(view, silent, quiet)
-        return what in (Move.STOP, Move.END)
+        if what is Move.MOVE:
+            self._actions.tell(f"moving lease {lease.lease_id}: {fault or self._why_moved(view, silent, quiet)}")
+        return what in (Move.STOP, Move.END, Move.MOVE)
+
+    def _why_moved(self, view: LeaseView, silent: float, quiet: tuple[str, ...]) -> str:
+        if quiet and silent:
+            return f"{_named(quiet)} not answered for {silent:.0f} s"
+        return str(view.leaving.free)
 
     def _reason(self, view: LeaseView, silent: float, quiet: tuple[str, ...]) -> str:
         if view.leaving.free in (Free.slashed, Free.downtime):

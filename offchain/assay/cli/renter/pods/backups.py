@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from assay.renter.money.amounts import moment, parse_duration
 
 if TYPE_CHECKING:
     from assay.renter.renter import Renter
+    from assay.renter.session.provider_session import ProviderSession
     from assay.wire.storage.backups import BackupShownBody, RepositoryBody
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
@@ -111,7 +112,7 @@ async def backup(
                 note(f"{found.left_out} older ones are not shown")
             return
         begun = await begin_backup(session, repository, seconds)
-        files.write(place)
+        files.write(await with_pod(session, place))
         shown = await follow(session, begun, note)
     show(_json(lease, shown) if output is not OutputFormat.table else _text(lease, shown), output)
     if shown.last is not None and shown.last.unread:
@@ -120,13 +121,19 @@ async def backup(
         note(f"the provider goes on every {every}; `assay backup {lease} --status` tells how, --stop ends it")
 
 
+async def with_pod(session: ProviderSession, place: BackupPlace) -> BackupPlace:
+    """With what the lease's pod starts from. Raises ProviderRefused, Unreachable."""
+    shown = await session.pod()
+    return replace(place, image=shown.image, digest=shown.digest, start=tuple(shown.start), ports=tuple(shown.ports))
+
+
 def _place(files: BackupFiles, lease: int, storage: Storage, to: str | None, every: int | None) -> BackupPlace:
     if to is not None:
         return storage.at(lease, to, every)
     known = files.read(lease)
     if known is None:
         raise BadInput(f"where to? `assay backup {lease} --to s3://BUCKET/PREFIX`; it is remembered from then on")
-    return BackupPlace(**{**vars(known), "every": every})
+    return replace(known, every=every)
 
 
 @renter_command(commands, "restore")

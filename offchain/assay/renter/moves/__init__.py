@@ -1,0 +1,1 @@
+"""A lease that goes on at another provider."""
