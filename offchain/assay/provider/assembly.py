@@ -13,7 +13,7 @@ from assay.chain.contracts.contract_signatures import contract_accepts
 from assay.chain.contracts.demands import DemandDirectory
 from assay.chain.contracts.devices import DeviceDirectory
 from assay.chain.contracts.epochs import read_timing
-from assay.chain.contracts.leases import Lease, LeaseStatus, read_offer
+from assay.chain.contracts.leases import LeaseStatus, read_offer
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
 from assay.chain.transactions.sender import Sender
@@ -434,9 +434,6 @@ def _services(
     accepts = partial(contract_accepts, ground.chain)
     conditions = StartConditions(ground.chain, ground.authority, leasing.bonds, cards.obstacle)
 
-    def started(lease: Lease) -> None:
-        ground.book.note(lease.lease_id)
-
     return Services(
         devices=ground.devices,
         epochs=ground.asked,
@@ -466,7 +463,7 @@ def _services(
         origins=AnnouncedOrigins(ground.devices, DeviceDirectory(ground.chain, ground.devices).refresh),
         offers=leasing.offers.listed,
         quote=leasing.offers.quote,
-        started=started,
+        started=lambda lease: ground.book.note(lease.lease_id),
         oracle_domain=ground.oracle,
         clock=time.time,
         ready=lambda: bool(status["ready"]),
