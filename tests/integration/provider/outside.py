@@ -45,11 +45,11 @@ class Outside:
     """The network while it is open. `gateway` is this host's address in it."""
 
     def __init__(self) -> None:
-        self._name = f"out{os.getpid() % 100000}"
+        self.name = f"out{os.getpid() % 100000}"
         self.gateway = "11.22.33.1"
 
     def __enter__(self) -> Outside:
-        name = self._name
+        name = self.name
         for command in (
             f"ip netns add {name}",
             f"ip link add {name} type veth peer name eth0 netns {name}",
@@ -71,10 +71,10 @@ class Outside:
 
     def argv(self, *command: str) -> list[str]:
         """A command line of this host that runs a program out there."""
-        return ["ip", "netns", "exec", self._name, *command]
+        return ["ip", "netns", "exec", self.name, *command]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._server.kill()
         self._server.wait()
-        subprocess.run(["ip", "link", "del", self._name], check=False)
-        subprocess.run(["ip", "netns", "del", self._name], check=False)
+        subprocess.run(["ip", "link", "del", self.name], check=False)
+        subprocess.run(["ip", "netns", "del", self.name], check=False)

@@ -69,6 +69,14 @@ def actions_of(renter: Renter, files: MoveFiles, listing: Listing | None, wishes
         )
 
     async def adopt(state: MoveState) -> int | None:
+        if listing is not None:
+            return None  # begun just now: nothing was opened before
+        # Leases are listed at final blocks: what the try before has sent is in one of them by then.
+        head, until = await renter.chain.head(), renter.clock() + FINAL_S
+        while (await renter.chain.finalised()).number < head.number:
+            if renter.clock() > until:
+                raise Unreachable(f"block {head.number} is not final after {FINAL_S:.0f} s")
+            await renter.sleep(LOOK_S)
         for view in await renter.own_leases(lambda lease: lease.status in OPEN):
             lease, offer = view.lease, view.offer
             if lease.lease_id in state.known or offer is None:

@@ -83,6 +83,27 @@ def test_move__down_too_long_but_a_job_runs__is_left_only_in_silence() -> None:
     assert move(view(lease, 1_200), 30, beside_a_job) == (Move.END, 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "silent", "slashed", "expected"),
+    [
+        ({}, 0, None, Move.WAIT),
+        ({}, 29, None, Move.WAIT),
+        ({}, 30, None, Move.MOVE),  # within the minimum too: the work goes on elsewhere
+        ({"notice_at": 1_100}, 0, None, Move.MOVE),
+        ({"downtime": MAX_DOWNTIME + 1}, 0, None, Move.MOVE),
+        ({}, 0, ONE, Move.MOVE),
+        ({"left_early": True}, 9_999, None, Move.WAIT),
+        ({"status": LeaseStatus.ENDED}, 30, None, Move.STOP),
+        ({"status": LeaseStatus.PENDING}, 30, None, Move.STOP),
+    ],
+)
+def test_move__of_a_lease_that_may_go_on_elsewhere__goes_where_it_would_be_lost(
+    changes: dict[str, Any], silent: float, slashed: bytes | None, expected: Move
+) -> None:
+    bound = {"min_duration": 800, "stop": 1_800, **changes}
+    assert move(view(leased(**bound), 1_200, slashed), silent, replace(POLICY, moving=True)) == (expected, 0)
+
+
 @pytest.mark.parametrize(("deposit", "amount"), [(1400, 500), (1600, 400), (1999, 1)])
 def test_move__near_the_cap__adds_only_up_to_it(deposit: int, amount: int) -> None:
     assert move(view(leased(deposit=deposit), 1950), 0, POLICY) == (Move.TOP_UP, amount)
