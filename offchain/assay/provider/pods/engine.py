@@ -359,7 +359,7 @@ class PodmanPods:
                 log.error("the pod of a lease cannot be started again", lease=lease_id, reason=str(error))
 
     def sweep(self, may_run: Callable[[int], bool]) -> Sequence[int]:
-        """Stops the pods of leases that may not run; their numbers. Those that may have their keepers again."""
+        """Stops the pods of leases that may not run; their numbers. Those that may have keepers and rules again."""
         ended = []
         for lease_id in self.known():
             folders = self.folders(lease_id)
@@ -370,6 +370,7 @@ class PodmanPods:
                 ended.append(lease_id)
             elif not is_kept(folders, FIRST):
                 keep(folders)
+        self.network.keep()
         return ended
 
     def specs(self) -> dict[int, PodSpec]:

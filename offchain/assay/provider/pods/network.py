@@ -9,6 +9,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
+
 from assay.provider.errors import ProviderError, RuntimeUnavailable
 from assay.provider.pods.commands import CommandFailed, run
 from assay.provider.pods.network_rules import GATEWAY, NetworkPolicy, PodLink, table
@@ -23,6 +25,8 @@ HOST_MAC = "02:00:00:00:00:01"
 BURST_MS = 50
 PUBLIC_RESOLVERS = ("9.9.9.9", "1.1.1.1")
 RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+
+log = structlog.get_logger()
 
 
 def address_of(slot: int) -> str:
@@ -98,6 +102,14 @@ class PodNetwork:
             if self._links.pop(slot, None) is not None:
                 self._load()
 
+    def keep(self) -> None:
+        """Puts the rules back where they are gone: whoever loads a host's firewall anew takes all others away. Raises
+        CommandFailed."""
+        with self._lock:
+            if self._links and not self._is_loaded():
+                log.warning("the rules of pods were gone, and are back", table=self._table)
+                self._load()
+
     def close(self) -> None:
         """Takes the rules away, with the last pod."""
         with self._lock:
@@ -111,6 +123,12 @@ class PodNetwork:
             return int((folder / "tx_bytes").read_text()), int((folder / "rx_bytes").read_text())
         except (OSError, ValueError):
             return 0, 0
+
+    def _is_loaded(self) -> bool:
+        try:
+            return "goto from_pods" in run("nft", "list", "table", "inet", self._table)
+        except CommandFailed:
+            return False
 
     def _load(self) -> None:
         run("nft", "-f", "-", stdin=self._script(list(self._links.values())))

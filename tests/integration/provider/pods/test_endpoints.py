@@ -418,3 +418,19 @@ def test_lease__wiped__leaves_no_port_behind(world: World) -> None:
     assert world.endpoints.open(OTHER, ExposeBody(port=8000, public_port=port)).public_port == port
     world.pods.start(MINE)
     assert world.shown() == []
+
+
+def test_rules__taken_away_by_another_program_of_the_host__are_back_with_the_next_look(world: World) -> None:
+    world.pods.start(MINE)
+    world.pods.start(OTHER, renter="0xAnother")
+    world.serve(MINE)
+    port = world.endpoints.open(MINE, ExposeBody(port=8000)).public_port
+    address = address_of(slot(world, MINE))
+    tables = [f"assay_{agent_name(world.pods.folder)}{part}" for part in ("", "_ports")]
+    for name in tables:
+        subprocess.run(["nft", "delete", "table", "inet", name], check=True)
+    assert "hello" in from_pod(world, OTHER, address, 8000)
+    world.pods.network.keep()
+    tidied(world)
+    assert "hello" not in from_pod(world, OTHER, address, 8000)
+    assert called("127.0.0.1", port).endswith("hello")
