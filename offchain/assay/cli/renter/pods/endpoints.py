@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 LOOK_S = 1.0
 COLUMNS = {
-    "address": "address", "leads": "leads to", "state": "", "connections": "connections", "received": "in",
+    "address": "address", "leads": "leads to", "state": "state", "connections": "connections", "received": "in",
     "sent": "out", "since": "since",
 }  # fmt: skip
 FIELDS = (
@@ -62,7 +62,7 @@ async def expose(
             return await _close(session, lease, port, protocol, output)
         shown = await session.expose(ExposeBody(port=port, protocol="udp" if udp else "tcp", public_port=public_port))
         row = endpoint_json(session, shown)
-        show(row if output is not OutputFormat.table else _text(row), output)
+        show(row if output is not OutputFormat.table else _where(row), output)
         if shown.shut is not None:
             note(f"the provider has shut it: {shown.shut}")
         elif shown.listening != "yes":
@@ -134,6 +134,11 @@ def endpoint_json(session: ProviderSession, shown: EndpointBody) -> dict[str, An
     host = f"[{host}]" if ":" in host else host
     told = {name: value for name, value in shown.to_json().items() if name != "host"}
     return {"address": f"{host}:{shown.public_port}", **told}
+
+
+def _where(row: dict[str, Any]) -> dict[str, Any]:
+    shown = _text(row)
+    return {title: shown[field] for field, title in COLUMNS.items() if field in ("address", "leads", "state")}
 
 
 def _text(row: dict[str, Any]) -> dict[str, Any]:
