@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 
 from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
@@ -28,7 +31,7 @@ from assay.wire.storage.backups import (
 
 def backup_routes(services: Services) -> APIRouter:
     """Routes under /v1/leases/{leaseId} for the lease's renter."""
-    router = APIRouter(prefix=paths.LEASE)
+    router, saving = APIRouter(prefix=paths.LEASE), set[int]()
 
     @router.put(paths.BACKUP)
     async def back_up(lease_id: int, body: BackupBody, request: Request) -> Any:
@@ -77,6 +80,33 @@ def backup_routes(services: Services) -> APIRouter:
         """How far it is."""
         await authorised_lease(services, lease_id, request)
         return _shown(RESTORE, await asyncio.to_thread(_backups(services).shown, lease_id, RESTORE))
+
+    @router.get(paths.POD_IMAGE)
+    async def image(lease_id: int, request: Request) -> StreamingResponse:
+        """The pod's root file system, as `root_archive` frames it: one at a time of a lease."""
+        lease, _ = await authorised_lease(services, lease_id, request)
+        require_running(services, lease)
+        backups = _backups(services)
+        if lease_id in saving:
+            raise Conflict(f"the pod of lease {lease_id} is being saved already")
+        saving.add(lease_id)
+        try:
+            found = await asyncio.to_thread(backups.root_archive, lease_id)
+        except BaseException:
+            saving.discard(lease_id)
+            raise
+
+        async def content() -> AsyncIterator[bytes]:
+            try:
+                while piece := await asyncio.to_thread(next, found, b""):
+                    yield piece
+            finally:
+                saving.discard(lease_id)
+                # One that is being read from is closed when it is forgotten, once that has come to its end.
+                with contextlib.suppress(ValueError):
+                    found.close()
+
+        return StreamingResponse(content(), media_type=paths.BYTES)
 
     return router
 

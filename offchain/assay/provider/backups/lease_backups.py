@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from assay.provider.backups.progress import (
     write_progress,
 )
 from assay.provider.backups.restic import Snapshot
+from assay.provider.backups.root_archive import archived, image_of
 from assay.provider.errors import Conflict, ProviderError, Unavailable
 from assay.provider.pods.engine import PodmanPods
 from assay.provider.pods.layout import PodFolders
@@ -106,9 +107,17 @@ class LeaseBackups:
         except (Failed, Over) as error:
             raise ProviderError(str(error)) from None
 
+    def root_archive(self, lease_id: int) -> Generator[bytes, None, None]:
+        """A running pod's root file system, framed. Raises Conflict, ProviderError."""
+        folders = self._running(lease_id)
+        return archived(folders, self._pods.root_files(lease_id), image_of(self._pods, lease_id))
+
     def _ready(self, lease_id: int) -> PodFolders:
         if shutil.which("restic") is None:
             raise Conflict("this provider has no restic, which backups are made with (package restic)")
+        return self._running(lease_id)
+
+    def _running(self, lease_id: int) -> PodFolders:
         if self._pods.status(lease_id).state != "running":
             raise Conflict(f"the pod of lease {lease_id} does not run: its files are saved and restored while it does")
         return self._pods.folders(lease_id)

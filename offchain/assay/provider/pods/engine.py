@@ -429,6 +429,20 @@ class PodmanPods:
         """Where the container's own changes to its image are."""
         return Path(self._podman(folders, "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", NAME).strip())
 
+    def root_files(self, lease_id: int) -> Path:
+        """Where a running pod's root file system is on this host. Never to be followed by path as root: the renter
+        writes it."""
+        form = "{{.GraphDriver.Data.MergedDir}}"
+        return Path(self._podman(self.folders(lease_id), "inspect", "--format", form, NAME).strip())
+
+    def image_settings(self, lease_id: int) -> dict[str, Any]:
+        """What the engine says of the image that a lease's pod stands on. Raises NotFound."""
+        spec = read_spec(self.folders(lease_id).spec)
+        if spec is None:
+            raise NotFound(f"lease {lease_id} has no pod yet")
+        found = self._ask(f"/libpod/images/{spec.image.image_id}/json")
+        return dict(found)
+
     def _podman(self, folders: PodFolders, *arguments: str) -> str:
         host = self._known_host()
         options = global_options(folders, host.graph_root, host.runtime_path, host.cgroup_manager, self._hooks)

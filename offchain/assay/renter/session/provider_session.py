@@ -205,6 +205,11 @@ class ProviderSession:
         """Ends everything in the pod and starts it again, with all its files."""
         return _pod(await self._json("POST", paths.POD_RESTART, {}, timeout_s=120.0))
 
+    async def root_archive(self) -> AsyncIterator[bytes]:
+        """The root file system of the lease's pod, as it comes."""
+        async for piece in self._streamed(paths.POD_IMAGE):
+            yield piece
+
     async def cluster(self) -> ClusterShownBody:
         """What other providers must know of the lease, and how its links to them stand."""
         return _cluster(await self._json("GET", paths.CLUSTER))
