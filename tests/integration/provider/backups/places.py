@@ -82,12 +82,14 @@ class OnePlace:
 
 
 @contextmanager
-def place(folder: Path, lease_id: int = 3, size: int = 64 << 20) -> Iterator[Place]:
-    """Made, and taken down whatever happens."""
+def place(folder: Path, lease_id: int = 3, size: int | None = 64 << 20) -> Iterator[Place]:
+    """Made, and taken down whatever happens; without a size on the folder's own disk."""
     folders = PodFolders(folder / str(lease_id), folder / f"run-{lease_id}")
     for one in (folders.pod, folders.volume):
         one.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes=4096", "tmpfs", folders.volume], check=True)
+    if size is not None:
+        options = f"size={size},nr_inodes=4096"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folders.volume], check=True)
     pid = _stand_in()
     try:
         folders.pid.write_text(str(pid))
@@ -100,7 +102,8 @@ def place(folder: Path, lease_id: int = 3, size: int = 64 << 20) -> Iterator[Pla
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        subprocess.run(["umount", "-l", folders.volume], check=True)
+        if size is not None:
+            subprocess.run(["umount", "-l", folders.volume], check=True)
 
 
 def _stand_in() -> int:
