@@ -54,7 +54,7 @@ demo: build ## Watch the whole market do its job on a local chain
 devnet: build ## Leave a local network running
 	ape run devnet up
 
-lint: lint-python lint-contracts ## Check types and style of everything
+lint: lint-python lint-contracts docs ## Check types and style of everything, and the documents' links
 
 lint-python: setup
 	ruff check offchain scripts tests benchmarks

@@ -3,13 +3,13 @@
 
 DOCS := build/docs/venv
 
-$(DOCS)/.installed: scripts/_docs/requirements.lock
-	$(PYTHON) -m venv $(DOCS)
-	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+$(DOCS)/.installed: scripts/_docs/requirements.lock | $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear $(DOCS)
+	$(BIN)/uv pip install --quiet --python $(DOCS)/bin/python --require-hashes -r $<
 	touch $@
 
 docs: $(DOCS)/.installed ## Build the site of the documents into build/docs/site; a broken link or anchor fails
-	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
 
 docs-serve: $(DOCS)/.installed ## Show the site on http://127.0.0.1:8000, and anew after each change
 	$(DOCS)/bin/mkdocs serve
