@@ -11,18 +11,18 @@ import typer
 from assay.cli.output import OutputFormat, fail, show
 
 commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Play attacks on the proof.", add_completion=False
+    no_args_is_help=True, rich_markup_mode=None, help="Run attacks on the proof.", add_completion=False
 )
 
 Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table for people, json for programs")]
-Trials = Annotated[int, typer.Option("--trials", min=1, max=1_000_000, help="seeds to play each attack with")]
+Trials = Annotated[int, typer.Option("--trials", min=1, max=1_000_000, help="number of seeds to run each attack with")]
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 @commands.command(name="list")
 def list_attacks(output: Output = OutputFormat.table) -> None:
-    """The attacks by name."""
+    """List the attacks by name."""
     from assay.validator.adversaries.suite import ATTACKS
 
     show({name: attack.what for name, attack in ATTACKS.items()}, output)
@@ -30,18 +30,18 @@ def list_attacks(output: Output = OutputFormat.table) -> None:
 
 @commands.command()
 def run(
-    name: Annotated[str, typer.Argument(help="of `assay adversary list`")],
+    name: Annotated[str, typer.Argument(help="one that `assay adversary list` names")],
     trials: Trials = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="first seed")] = 0,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Play one attack. Exit status 0 only when its rate is what theory says."""
+    """Run one attack. Exits with 0 only if its rate matches theory."""
     from assay.proof.adversaries.attack import play
     from assay.proof.adversaries.suite import consistent
     from assay.validator.adversaries.suite import ATTACKS
 
     if name not in ATTACKS:
-        fail(f"no attack called {name!r}: see `assay adversary list`")
+        fail(f"unknown attack {name!r}: `assay adversary list` shows them all")
     attack = ATTACKS[name]
     started = time.perf_counter()
     rate = play(attack, trials, seed)
@@ -68,11 +68,9 @@ def run(
 @commands.command()
 def report(
     trials: Trials = 1_000,
-    write: Annotated[
-        Path | None, typer.Option("--write", help="page whose table between the marks is replaced")
-    ] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="page whose marked table is replaced")] = None,
 ) -> None:
-    """Play every attack and print the table of rates."""
+    """Run every attack and print the table of rates."""
     from assay.proof.adversaries.attack import play
     from assay.proof.adversaries.suite import consistent, table
     from assay.validator.adversaries.suite import ATTACKS
@@ -87,7 +85,7 @@ def report(
         write.write_text(f"{head}{BEGIN}\n{text}{END}{rest.split(END, 1)[1]}")
     unexpected = [attack.name for attack, rate in results if not consistent(attack, rate)]
     if unexpected:
-        fail(f"not as theory says: {', '.join(unexpected)}", 1)
+        fail(f"rates that differ from theory: {', '.join(unexpected)}", 1)
 
 
 def _page(path: Path) -> str:

@@ -20,7 +20,9 @@ Epoch = Annotated[int, typer.Option("--epoch", help="number of the epoch")]
 Beacon = Annotated[str, typer.Option("--beacon", help="the epoch's beacon, 32 bytes as 0x…")]
 Device = Annotated[str, typer.Option("--device", help="deviceId, 32 bytes as 0x…")]
 NonceRoot = Annotated[str, typer.Option("--nonce-root", help="nonceRoot, 32 bytes as 0x…")]
-ProfileName = Annotated[str | None, typer.Option("--profile-name", help="micro, edge or datacenter, in place of sizes")]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile-name", help="profile to take the sizes from, such as micro, edge or datacenter")
+]
 RowsPerRound = Annotated[int | None, typer.Option("--m", help="M, rows a round")]
 Columns = Annotated[int | None, typer.Option("--n", help="N, columns")]
 InnerLength = Annotated[int | None, typer.Option("--k", help="K, inner length, a multiple of 64")]
@@ -93,7 +95,7 @@ class Job:
             or self.device is None
             or self.nonce_root is None
         ):
-            raise ValueError("--chain-id, --oracle, --epoch, --beacon, --device and --nonce-root are all needed")
+            raise ValueError("--chain-id, --oracle, --epoch, --beacon, --device and --nonce-root are all required")
         return JobStatement(
             self.sizes(),
             self.chain_id,
@@ -129,7 +131,7 @@ class Job:
             pairs.append(("--profile-name", (named.M, named.N, named.K, named.T, named.chunk), shape))
         for option, given, held in pairs:
             if given is not None and given != held:
-                return f"the openings are of another job: {option} differs from the file's {_shown(held)}"
+                return f"the openings belong to another job: {option} differs from the file's {_shown(held)}"
         return None
 
 

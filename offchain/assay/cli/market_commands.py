@@ -30,29 +30,33 @@ def root() -> None:
 @commands.command()
 def run(
     rpc: Annotated[
-        list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more, or separated by commas.")
+        list[str] | None, typer.Option("--rpc", help="JSON-RPC address; repeat for more, or separate by commas.")
     ] = None,
     deployment: Annotated[Path | None, typer.Option(help="The deployment file.")] = None,
     database: Annotated[str | None, typer.Option(help="A file for SQLite, or postgresql://USER@HOST/NAME.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
-    rate: Annotated[float | None, typer.Option(help="Requests a second of one client address.")] = None,
-    burst: Annotated[int | None, typer.Option(help="Requests at once of one client address.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests a second that one client address may make.")] = None,
+    burst: Annotated[int | None, typer.Option(help="Requests that one client address may make at once.")] = None,
     poll_seconds: Annotated[float | None, typer.Option(help="Seconds between looks at the chain.")] = None,
-    offer_poll: Annotated[float | None, typer.Option(help="Seconds between rounds of offers.")] = None,
-    keep_epochs: Annotated[int | None, typer.Option(help="Epochs whose lines are kept; 0 keeps all.", min=0)] = None,
-    keep_observations: Annotated[
-        int | None, typer.Option(help="Epochs whose single observations of seats are kept; 0 keeps all.", min=0)
+    offer_poll: Annotated[float | None, typer.Option(help="Seconds between fetches of offers.")] = None,
+    keep_epochs: Annotated[
+        int | None, typer.Option(help="Epochs whose report lines are kept; 0 keeps all.", min=0)
     ] = None,
-    keep_event_days: Annotated[int | None, typer.Option(help="Days whose events are kept; 0 keeps all.", min=0)] = None,
+    keep_observations: Annotated[
+        int | None, typer.Option(help="Epochs whose observations by single seats are kept; 0 keeps all.", min=0)
+    ] = None,
+    keep_event_days: Annotated[int | None, typer.Option(help="Days that events are kept; 0 keeps all.", min=0)] = None,
     streams: Annotated[int | None, typer.Option(help="Event streams open at once.", min=1)] = None,
     streams_each: Annotated[int | None, typer.Option(help="Event streams open at once to one address.", min=1)] = None,
     public_rpc: Annotated[
-        str | None, typer.Option(help="JSON-RPC address that pages name to wallets which do not know the chain.")
+        str | None, typer.Option(help="JSON-RPC address that pages give to wallets that do not know the chain.")
     ] = None,
     stale_seconds: Annotated[
         float | None,
-        typer.Option(help="Age of the newest block at which the chain stands still; 0 is by the chain.", min=0),
+        typer.Option(
+            help="Age of the newest block from which the chain counts as stalled; 0: derived from the chain.", min=0
+        ),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     final_depth: Annotated[int | None, typer.Option(help="Blocks below the head that count as final.")] = None,

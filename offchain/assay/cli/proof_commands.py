@@ -72,7 +72,7 @@ def commit(
     threads: Threads = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Compute all rounds and write the proof that later openings are taken from."""
+    """Compute all rounds and write the proof, from which rows can be opened later."""
     with _clear_errors():
         job = Job(profile_name, m, n, k, rounds, chunk, profile, chain_id, oracle, epoch, beacon, device, nonce_root)
         statement = job.statement()
@@ -157,9 +157,7 @@ def verify(
     threads: Threads = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Verify openings; whatever is given besides the file must agree with it.
-    Exit status 0 only when valid.
-    """
+    """Verify openings; every option given must agree with the file. Exits with 0 only if they are valid."""
     with _clear_errors():
         drawn = types.Rho(parse_bytes32(rho, "--rho"))
         expected_root = None if result_root is None else parse_bytes32(result_root, "--result-root")
@@ -204,16 +202,14 @@ def fraud(
         str | None, typer.Option("--signature", help="the device's compact signature of its Commitment")
     ] = None,
     reporter: Annotated[
-        str | None, typer.Option("--reporter", help="account that sends the proof and gets the bounty")
+        str | None, typer.Option("--reporter", help="account that submits the proof and gets the bounty")
     ] = None,
     salt: Annotated[str | None, typer.Option("--salt", help="32 secret bytes [default: drawn]")] = None,
     gas_price: Annotated[float, typer.Option("--gas-price", min=0, help="gwei, for the cost")] = 1.0,
     threads: Threads = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Find a wrong element in openings and build the proof that slashes. Exit
-    status 0 only when there is one.
-    """
+    """Find a wrong element in openings and build the fraud proof. Exits with 0 only if there is one."""
     with _clear_errors():
         drawn = types.Rho(parse_bytes32(rho, "--rho"))
         from assay.proof import openings_file, sampling
@@ -238,7 +234,7 @@ def fraud(
             )
         if found is None:
             reason = verdict.reason or "every opened row is right"
-            show({"found": False, "reason": f"nothing that a contract would punish: {reason}"}, output)
+            show({"found": False, "reason": f"nothing that a contract would slash for: {reason}"}, output)
         else:
             call = _fraud_call(held, found, signature, reporter, salt, gas_price)
             show({"found": True, **_element(found), **call}, output)

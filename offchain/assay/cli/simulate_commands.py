@@ -29,7 +29,10 @@ from assay.economics.safety import conditions, unheld
 from assay.economics.simulation import Market, Simulation, people
 
 commands = typer.Typer(
-    no_args_is_help=True, help="What each way of cheating earns or loses.", rich_markup_mode=None, add_completion=False
+    no_args_is_help=True,
+    help="Simulate what each way of cheating earns or loses.",
+    rich_markup_mode=None,
+    add_completion=False,
 )
 Parameters = Annotated[Path, typer.Option(help="A deployment's parameter file.")]
 Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="how to print", envvar="ASSAY_OUTPUT")]
@@ -38,7 +41,7 @@ DEFAULT = Path("deployments/local.yml")
 
 @commands.callback()
 def root() -> None:
-    """What each way of cheating earns or loses."""
+    """Simulate what each way of cheating earns or loses."""
 
 
 @commands.command()

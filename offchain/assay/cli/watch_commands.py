@@ -22,26 +22,27 @@ class Watching(OptionGroup):
     """What is watched, and with what. Each option is an ASSAY_ variable too."""
 
     config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None
-    rpc: Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more.")] = None
+    rpc: Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; repeat for more.")] = None
     deployment: Annotated[Path | None, typer.Option("--deployment", help="Deployment file.")] = None
     key_file: Annotated[Path | None, typer.Option("--key-file", help="Key file that pays and earns bounties.")] = None
     password_file: Annotated[Path | None, typer.Option("--password-file", help="File with its password.")] = None
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Folder of the databases.")] = None
     validator: Annotated[
-        list[str] | None, typer.Option(help="A validator's address beyond those announced; again for more.")
+        list[str] | None, typer.Option(help="A validator's address besides those announced; repeat for more.")
     ] = None
     poll_seconds: Annotated[float | None, typer.Option(help="Seconds between looks.")] = None
     final_depth: Annotated[
-        int | None, typer.Option(help="Blocks below the head that are final; absent: chain's own.")
+        int | None, typer.Option(help="Blocks below the head that count as final; default the chain's own.")
     ] = None
     max_demands: Annotated[
-        int | None, typer.Option(help="Openings demanded on-chain at once, each with a bond; 0 for none; 4 by default.")
+        int | None,
+        typer.Option(help="Openings demanded on the chain at once, each with a bond; 0 for none; default 4."),
     ] = None
     demand_rows: Annotated[int | None, typer.Option(help="Rows demanded of a device in an epoch.")] = None
     demand_loss: Annotated[
         str | None,
         typer.Option(
-            help="Network tokens that answers of one device may cost in a proof window; then it is asked no more."
+            help="Network tokens that answers of one device may cost in a proof window; beyond that it is not asked."
             " 50 by default."
         ),
     ] = None
@@ -51,7 +52,7 @@ class Watching(OptionGroup):
 @commands.callback(invoke_without_command=True)
 @with_options
 def watch(context: typer.Context, watching: Watching) -> None:
-    """Check every epoch and prove what is wrong, until told to stop."""
+    """Check every epoch and prove faults, until stopped."""
     if context.invoked_subcommand is None:
         _run(watching)
 

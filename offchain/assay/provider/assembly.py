@@ -348,7 +348,7 @@ def _shells(
 
         def ready(lease_id: int) -> None:
             if not (until := keeper.runs_until(lease_id)) > time.time():
-                raise Conflict(f"lease {lease_id} is over")
+                raise Conflict(f"lease {lease_id} has ended")
             pods.ready(lease_id, until)
 
         return PodPrograms(pods.pods, ready, tools, keeper.runs_until, time.time, shells)

@@ -85,9 +85,9 @@ async def _tell_bonds(settings: ProviderSettings, parts: Parts) -> None:
         for token, bond in (await dearest_bonds(settings, parts.chain, parts.devices)).items():
             if found := await bonds.shortfall(token, bond):
                 todo = await bond_todo(parts.chain, parts.authority, token, bond)
-                log.warning("no lease can start: its bond is not there", found=found, todo=todo)
+                log.warning("no lease can start: the bond is missing", found=found, todo=todo)
     except (ChainError, ProviderError) as error:
-        log.warning("bonds could not be looked at", error=str(error))
+        log.warning("bonds could not be checked", error=str(error))
 
 
 async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
@@ -141,7 +141,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                 await parts.offers.cancel_due()
                 await parts.services.origins.follow(block)
         except Exception as error:  # a full disk, an engine that is away: the next block comes all the same
-            log.warning("this block was not dealt with in full", error=str(error))
+            log.warning("this block was not fully processed", error=str(error))
         await asyncio.sleep(poll_seconds)
 
 
@@ -153,7 +153,7 @@ async def _watch_account(parts: Parts, settings: ProviderSettings) -> None:
             if (epoch := parts.status.get("epoch")) is not None:
                 await parts.watch.results.follow(epoch, await parts.chain.finalised())
         except Exception as error:  # figures are missing for a while: nothing else depends on them
-            log.warning("account not read in full", error=str(error))
+            log.warning("account was not fully read", error=str(error))
         await asyncio.sleep(WATCH_S)
 
 
@@ -167,5 +167,5 @@ async def _answer_demands(parts: Parts, poll_seconds: float) -> None:
                 await parts.demands.tick()
                 last = block.number
         except Exception as error:
-            log.warning("demands for openings were not looked at in full", error=str(error))
+            log.warning("demands for openings were not fully checked", error=str(error))
         await asyncio.sleep(poll_seconds)

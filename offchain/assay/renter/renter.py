@@ -48,7 +48,7 @@ from assay.renter.market.offer_checks import ESCROW
 from assay.renter.market.placement import ANYWHERE, Placement
 from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
-from assay.renter.market.testimony import RenterTestimony
+from assay.renter.market.testimony import Testimonies
 from assay.renter.market.validators import Validators
 from assay.renter.money.holdings import holdings
 from assay.renter.money.receipts import LeaseReceipt, Receipts
@@ -101,7 +101,7 @@ class Renter:
         validators = Validators(chain, http)
         measure = partial(round_trips, connect=open_and_close(self.addresses))
         self._discovery = Discovery(chain, http, validators, clock, measure)
-        self._testimony = RenterTestimony(chain, chain.domain(ESCROW), clock)
+        self._testimonies = Testimonies(chain, chain.domain(ESCROW), clock)
         self._rewards = RewardFinder(chain, validators)
         self._lease_offers = OpenedOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
@@ -151,7 +151,7 @@ class Renter:
     async def choose(self, wanted: Wanted, order: Order, count: int = 1, place: Placement = ANYWHERE) -> list[Listing]:
         """The best `count` offers, proven, that go together by `place`. Raises NoDevice for fewer."""
         if not (found := await self.proven(wanted, order)):
-            raise NoDevice("no offer answers to this: fewer filters, or look again after the next epoch")
+            raise NoDevice("no offer matches: use fewer filters, or search again after the next epoch")
         return place.choose(found, count)
 
     async def proven(self, wanted: Wanted, order: Order) -> list[Listing]:
@@ -180,7 +180,7 @@ class Renter:
 
     async def testimony(self, device_ids: Sequence[DeviceId]) -> Sheet:
         """What renters measured of these devices, as a market has it and the chain bears it out. Raises as above."""
-        return await self._testimony.of(self._at_market(), device_ids)
+        return await self._testimonies.of(self._at_market(), device_ids)
 
     async def testify(self, checked: Checked) -> None:
         """Signs what a check found and has the market keep it. Raises as above."""
@@ -358,7 +358,7 @@ class Renter:
     ) -> tuple[DowntimeFound, list[Done]]:
         """Has the escrow credit that, epoch by epoch; `refund` pays it out. With `with_held` also epochs of which some
         device's line is served by nobody, by the worst that is; without those of which less than `min_down` was down,
-        in hundredths of a percent. Beyond the escrow's `maxDowntime` it sets the renter free of the minimum."""
+        in hundredths of a percent. Beyond the escrow's `maxDowntime` it frees the renter from the minimum."""
         found = (await self.downtime(lease_id)).of_at_least(min_down)
         found = found.with_held() if with_held else found
         if not found.claimable:

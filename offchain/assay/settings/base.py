@@ -34,9 +34,7 @@ def expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except (RuntimeError, KeyError):
-        raise ValueError(
-            f"{path}: the home folder in it is not known here; write the whole path, or set HOME"
-        ) from None
+        raise ValueError(f"{path}: the home folder in it is unknown here; write the whole path, or set HOME") from None
 
 
 Several = Annotated[list[str], BeforeValidator(split)]

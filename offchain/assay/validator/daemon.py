@@ -120,7 +120,7 @@ class Daemon:
                 continue
             other_draw = run.rho is not None and state.rho != run.rho
             if state.epoch_seed != run.record.context.epoch_seed or other_draw:
-                log.warning("epoch was reorganised away: begun anew", epoch=epoch)
+                log.warning("a reorganisation removed this epoch: starting it again", epoch=epoch)
                 task.cancel()
                 del self._tasks[epoch], self.runs[epoch]
 

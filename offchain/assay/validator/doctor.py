@@ -206,7 +206,7 @@ class Doctor:
         head, final = await chain.head(), await chain.finalised()
         depth = self._settings.final_depth
         if depth is not None and depth > head.number:
-            raise ValidatorError(f"final_depth is {depth}, the chain has {head.number} blocks: nothing is final")
+            raise ValidatorError(f"final_depth is {depth}, but the chain has {head.number} blocks: nothing is final")
         return f"block {final.number} is final, {head.number - final.number} behind the head"
 
     async def _poll(self) -> str:

@@ -138,7 +138,7 @@ class EpochRun:
             return await self._void(phases, "not drawn in time")
         state = self.services.follower.at_final(self.epoch)
         if state is None or state.phase == Phase.VOID:
-            return "void", "voided before it was drawn"
+            return "void", "voided before the draw"
         sealed = await phases.sealing.lines(state.seal_root, state.seal_count, context.deadlines.report_by)
         if sealed is None:
             return await self._void(phases, "nobody served the sealed lines")
@@ -149,7 +149,7 @@ class EpochRun:
             await phases.observing.run(sealed, state.rho)
         inputs = phases.inputs(sealed, state.rho)
         if not await inputs.ready():
-            return await self._void(phases, "the rewards before it were not to be had")
+            return await self._void(phases, "the rewards before it could not be fetched")
         self._reports = phases.reports(inputs)
         self.services.wake.notify()
         if self._phase == Phase.REPORTED or await self._reports.agree():

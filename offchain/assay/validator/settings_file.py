@@ -34,7 +34,7 @@ def write_settings(path: Path, values: dict[str, Any]) -> None:
     try:
         write_new(path, settings_text(values).encode(), 0o644)
     except FileExistsError:
-        raise SettingsError(f"{path}: is there already; a settings file is never overwritten") from None
+        raise SettingsError(f"{path}: exists already: settings files are never overwritten") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -190,7 +190,7 @@ def test_gpus__ticked__leave_what_has_so_many_and_lead_to_each_of_them(page: Pag
 def test_notice__not_wanted__leaves_out_what_can_be_taken_back_with_one(page: Page, market_url: str) -> None:
     page.goto(f"{market_url}/?sort=price")
     expect(page.locator(".card", has_text="notice")).to_have_count(2)
-    page.get_by_label("only what cannot be taken back with one").check()
+    page.get_by_label("only offers without one").check()
     expect(page.locator(".card", has_text="notice")).to_have_count(0)
     expect(page).to_have_url(re.compile("firm=true"))
 

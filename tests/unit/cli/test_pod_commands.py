@@ -77,8 +77,8 @@ def test_rent__without_a_word_about_a_pod__sends_none(assay: Assay, renter: Fake
     [
         (("--image", "a", "--digest", "sha256:x"), "digest"),
         (("--image", "a", "--env", "1=2"), "expected NAME=VALUE"),
-        (("--image", "a", "--registry-password-file", "/nowhere"), "say whose it is"),
-        (("--image", "a", "--registry-user", "me"), "nobody can be asked"),
+        (("--image", "a", "--registry-password-file", "/nowhere"), "needs --registry-user"),
+        (("--image", "a", "--registry-user", "me"), "there is no terminal"),
         (("--image", "a", "--registry-user", "me", "--registry-password-file", "/nowhere"), "No such file"),
         (("--image", "a", "--open-only"), "--open-only"),
         (("--template", "Not A Name"), "template"),
@@ -104,7 +104,7 @@ def test_pod_set__image__is_chosen_and_shown(assay: Assay, renter: FakeRenter) -
 def test_pod_set__one_that_runs__is_asked_about_first(assay: Assay, renter: FakeRenter) -> None:
     renter.a_session.a_pod = renter.a_session.a_pod.model_copy(update={"state": "running"})
     ran = assay("pod", "set", "7", "--image", "debian:12")
-    assert ran.status == 7 and "all but /workspace is lost" in ran.err
+    assert ran.status == 7 and "everything outside /workspace is lost" in ran.err
     assert renter.a_session.chosen == []
 
 
@@ -155,7 +155,7 @@ def test_leases__one_by_its_number__and_a_receipt_of_none(assay: Assay) -> None:
     rows = json.loads(assay("leases", "7", "-o", "json").out)["leases"]
     assert [row["leaseId"] for row in rows] == [7]
     ran = assay("leases", "--receipt")
-    assert ran.status == 2 and "of which lease?" in ran.err
+    assert ran.status == 2 and "needs the number of a lease" in ran.err
 
 
 def test_end__after_downtime_came_back__says_what_was_paid_in_the_end(assay: Assay, renter: FakeRenter) -> None:

@@ -218,7 +218,7 @@ def test_node__that_nobody_could_lease__is_refused(assay: Assay, world: World, l
 
 def test_operator__added__asks_then_sends_scopes_and_the_last_second(assay: Assay, world: World) -> None:
     line = f"operator add {OPERATOR} --scopes offer,start --until 2d"
-    assert "say --yes" in provider(assay, line, 7).err
+    assert "pass --yes" in provider(assay, line, 7).err
     assert world.sender.sent == []
     now = int(time.time())
     shown = printed(provider(assay, f"{line} --yes -o json"))

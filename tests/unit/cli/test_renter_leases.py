@@ -197,7 +197,7 @@ def test_keep__lease_over__stays_for_its_last_downtime_unless_told_not_to(assay:
 def test_keep__left_before_its_time__ends_with_6_once_all_is_collected(assay: Assay, renter: FakeRenter) -> None:
     renter.ends = Move.END
     ran = assay("keep", "7")
-    assert ran.status == 6 and "left before its time" in ran.err and len(renter.asked("settle")) == 1
+    assert ran.status == 6 and "left early" in ran.err and len(renter.asked("settle")) == 1
 
 
 def test_keep__beside_a_job__does_not_end_it_for_downtime_of_the_past(assay: Assay, renter: FakeRenter) -> None:
@@ -261,7 +261,7 @@ def test_check__to_be_published__is_signed_and_kept_also_where_it_is_short(assay
     """Markets are there to hear of what is short."""
     renter.answers = {**renter.answers, "check": lambda lease_id, how: checked(32)}
     ran = assay("check", "7", "--publish")
-    assert ran.status == 4 and "kept by the market" in ran.err and len(renter.asked("testify")) == 1
+    assert ran.status == 4 and "published on the market" in ran.err and len(renter.asked("testify")) == 1
 
 
 @pytest.mark.parametrize("server", ["host", "--version:1"])

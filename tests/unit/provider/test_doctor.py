@@ -51,7 +51,7 @@ async def test_pods__an_engine_without_them__says_why(monkeypatch: pytest.Monkey
     [
         ("https://192.0.2.1:8700", b"\1", b"\2", "another certificate"),
         ("http://192.0.2.1:8700", b"\0", b"\2", "no certificate, unlike"),
-        ("https://192.0.2.1:8700", b"\0", b"\0", "there is no certificate here"),
+        ("https://192.0.2.1:8700", b"\0", b"\0", "this host has no certificate"),
         ("ftp://192.0.2.1", b"\1", b"\1", "is announced at 'ftp://192.0.2.1'"),
     ],
 )

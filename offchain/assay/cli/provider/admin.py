@@ -216,7 +216,7 @@ def earnings(
 def price(
     options: PriceOptions,
     given: ReadingOptions,
-    device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
+    device: Annotated[str, typer.Argument(help="device id, 0x…, or its first digits")],
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour")],
     cancel: Annotated[
         bool, typer.Option("--cancel", help="have the daemon cancel earlier offers on the chain")

@@ -13,7 +13,7 @@ from assay.cli.provider.options import DeviceKeys, SendingOptions
 from assay.provider.measurement.trap_engines import ENGINES_HELP
 
 commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.", add_completion=False
+    no_args_is_help=True, rich_markup_mode=None, help="Offer devices for lease.", add_completion=False
 )
 
 

@@ -55,7 +55,7 @@ def drain(
     given: SendingOptions,
     asking: Asking,
     token: Token = None,
-    receiver: Annotated[str | None, typer.Option("--receiver", help="who gets it; default the provider")] = None,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="account to pay; default the provider")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Take back what was put aside and is not in a bond."""

@@ -87,7 +87,7 @@ def enrol(
         Path | None, typer.Option("--consents", help="enrol what a host has written with --write-consents")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="show the transactions and send nothing: for an account kept offline")
+        bool, typer.Option("--dry-run", help="print the transactions, send nothing: for an account kept offline")
     ] = False,
     output: Output = OutputFormat.table,
 ) -> None:

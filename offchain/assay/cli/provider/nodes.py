@@ -38,7 +38,7 @@ def set_node(
     given: ReadingOptions,
     name: Name,
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour for all of it")],
-    devices: Annotated[list[str], typer.Argument(help="device ids, 0x…, or enough of their beginnings; 1 to 16")],
+    devices: Annotated[list[str], typer.Argument(help="1 to 16 device ids, 0x…, or their first digits")],
     cancel: Annotated[
         bool, typer.Option("--cancel", help="have the daemon cancel earlier offers of these devices on the chain")
     ] = False,

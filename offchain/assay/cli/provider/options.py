@@ -30,7 +30,7 @@ Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table, jso
 class ReadingOptions(OptionGroup):
     """Where the chain is, and whose devices. Each option is an ASSAY_ variable too."""
 
-    rpc: Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; may be repeated")] = None
+    rpc: Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; repeat for more")] = None
     deployment: Annotated[Path | None, typer.Option("--deployment", help="deployment file with addresses and ABIs")] = (
         None
     )

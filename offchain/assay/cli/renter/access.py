@@ -34,15 +34,17 @@ LOOK_S = 3.0
 def ssh(
     lease: LeaseId,
     connection: Connection,
-    command: Annotated[list[str] | None, typer.Argument(help="command; a shell without one")] = None,
+    command: Annotated[list[str] | None, typer.Argument(help="command to run; default a shell")] = None,
     forward: Annotated[
-        list[str] | None, typer.Option("-L", help="PORT:localhost:PORT, a port here that leads into the lease")
+        list[str] | None, typer.Option("-L", help="PORT:localhost:PORT, forward a local port into the lease")
     ] = None,
     back: Annotated[
-        list[str] | None, typer.Option("-R", help="PORT:localhost:PORT, a port of the lease that leads here")
+        list[str] | None, typer.Option("-R", help="PORT:localhost:PORT, forward a port of the lease to this machine")
     ] = None,
-    socks: Annotated[list[str] | None, typer.Option("-D", help="PORT here, a SOCKS proxy to the lease's ports")] = None,
-    agent: Annotated[bool, typer.Option("-A", help="let the lease ask this machine's SSH agent")] = False,
+    socks: Annotated[
+        list[str] | None, typer.Option("-D", help="local PORT of a SOCKS proxy to the lease's ports")
+    ] = None,
+    agent: Annotated[bool, typer.Option("-A", help="let the lease use this machine's SSH agent")] = False,
     config: Annotated[
         bool, typer.Option("--config", help="print a section for ~/.ssh/config: for scp, rsync, VS Code")
     ] = False,
@@ -68,17 +70,17 @@ def ssh(
     try:
         os.execvp(line[0], line)  # noqa: S606
     except FileNotFoundError:
-        raise BadInput("there is no ssh here: install OpenSSH's client (package openssh-client)") from None
+        raise BadInput("no ssh on this machine: install OpenSSH's client (package openssh-client)") from None
 
 
 @renter_command(commands, "notebook")
 async def notebook(
     lease: LeaseId,
     connection: Connection,
-    port: Annotated[int, typer.Option("--port", help="port of this machine; a free one by default", min=0)] = 0,
+    port: Annotated[int, typer.Option("--port", help="local port; default a free one", min=0)] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open it in a browser")] = True,
 ) -> None:
-    """Start a lease's notebook and open it in a browser, by a port of this machine, until Ctrl-C."""
+    """Start a lease's notebook, forward a local port to it until Ctrl-C, and open it in a browser."""
     async with connection.renter() as renter:
         session = await renter.session(lease)
         async with local_proxy(session.endpoint, renter.addresses, port) as address:
@@ -97,14 +99,14 @@ async def notebook(
 async def export(
     form: Annotated[ExportForm, typer.Argument(help="for which tool")],
     connection: Connection,
-    leases: Annotated[list[int] | None, typer.Argument(help="leases; all that run without")] = None,
+    leases: Annotated[list[int] | None, typer.Argument(help="leases; default all that run")] = None,
     name: Annotated[str, typer.Option("--name", help="name of the pool or fleet")] = "assay",
 ) -> None:
-    """Print what other tools need to reach leases by SSH."""
+    """Print the configuration that other tools need to reach leases by SSH."""
     async with connection.renter() as renter:
         chosen = leases or [one.lease.lease_id for one in await renter.own_leases() if _runs(one)]
         if not chosen:
-            raise NoDevice("no lease of this wallet runs: `assay rent` first")
+            raise NoDevice("this wallet has no running lease: `assay rent` gets one")
         accesses = [await _access(renter, lease, connection) for lease in chosen]
     sys.stdout.write(exported(form, accesses, name))
 
@@ -119,10 +121,10 @@ async def _until_over(session: ProviderSession, job_id: str) -> None:
         try:
             state = await session.job(job_id)
         except Unreachable as error:
-            note(f"not this time, trying again in {LOOK_S:.0f} s: {error}")
+            note(f"failed this time, trying again in {LOOK_S:.0f} s: {error}")
         else:
             if state.over:
-                raise NoJob(f"the notebook is over: {state.reason or f'exit code {state.exit_code}'}")
+                raise NoJob(f"the notebook has ended: {state.reason or f'exit code {state.exit_code}'}")
         await asyncio.sleep(LOOK_S)
 
 

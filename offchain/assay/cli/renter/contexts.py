@@ -16,7 +16,7 @@ commands = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
-    help="Named sets of rpc, deployment, market and key.",
+    help="Manage named sets of rpc, deployment, market and key.",
 )
 COLUMNS = {
     "current": "in use",
@@ -46,7 +46,7 @@ def set_context(
     password_file: Annotated[Path | None, typer.Option("--password-file", help="file with its password")] = None,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="journals and handovers")] = None,
 ) -> None:
-    """Make a context, or change what is given of one. The first is in use at once."""
+    """Create a context, or change the given values of one. The first one is used at once."""
     paths = {"deployment": deployment, "key_file": key_file, "password_file": password_file, "data_dir": data_dir}
 
     # Absolute, for a context is used from other folders too.
@@ -72,9 +72,9 @@ def use(name: Name) -> None:
 
 @commands.command()
 def remove(name: Name) -> None:
-    """Forget a context; files that it names stay."""
+    """Remove a context. Files that it names stay."""
     finish(lambda: write_contexts(contexts_file(), read_contexts(contexts_file()).without(name)))
-    note(f"context {name} is forgotten")
+    note(f"context {name} is removed")
 
 
 @commands.command(name="list")
@@ -90,7 +90,7 @@ def list_contexts(output: Output = OutputFormat.table) -> None:
 
 @commands.command(name="show")
 def show_context(
-    name: Annotated[str | None, typer.Argument(help="the one in use without", autocompletion=_names)] = None,
+    name: Annotated[str | None, typer.Argument(help="default the one in use", autocompletion=_names)] = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Show one context."""

@@ -45,7 +45,7 @@ async def cp(
     source: Annotated[str, typer.Argument(help="a local path, or LEASE:PATH")],
     target: Annotated[str, typer.Argument(help="a local path, or LEASE:PATH")],
     connection: Connection,
-    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="folders with all that is in them")] = False,
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="copy folders recursively")] = False,
 ) -> None:
     """Copy files to or from a lease, as scp does: `assay cp train.py 7:`, `assay cp 7:model.bin .`"""
     fetching, putting = _ON_LEASE.fullmatch(source), _ON_LEASE.fullmatch(target)
@@ -101,14 +101,14 @@ def uploads(source: Path, target: str, recursive: bool) -> Iterator[LocalEntry]:
     """What is put: files, and of folders everything that is in them. Raises BadInput."""
     target = remote_text(target)
     if ".." in PurePosixPath(target).parts or target.startswith("/"):
-        raise BadInput(f"{target!r}: paths on a lease begin in its workspace and stay there, such as data/in.bin")
+        raise BadInput(f"{target!r}: paths on a lease are relative to its workspace, such as data/in.bin")
     own = remote_text(source.absolute().name if source.name != ".." else source.resolve().name) if source.name else ""
     name = target + own if not target or target.endswith("/") else target
     if not source.is_dir():
         yield LocalEntry("file", source, name)
         return
     if not recursive:
-        raise BadInput(f"{source}: is a folder; copy it with -r")
+        raise BadInput(f"{source} is a folder: copy it with -r")
     yield from entries_below(source, name.strip("/"))
     if name.strip("/"):
         yield LocalEntry("folder", source, name.strip("/"), source.stat().st_mode & PERMISSIONS)
@@ -131,7 +131,7 @@ def downloads(contents: Contents, source: str, target: Path, recursive: bool) ->
     below = [one for one in everything if one.remote.startswith(f"{wanted}/") or not wanted]
     if not below and not own and wanted:
         present = ", ".join(one.remote for one in everything[:20])
-        raise BadInput(f"{source!r}: there is no such file on the lease; there are {present or 'none'}")
+        raise BadInput(f"{source!r}: no such file on the lease, which has {present or 'none'}")
     if not recursive:
         raise BadInput(f"{source!r}: is a folder; copy it with -r")
     for one in below:
@@ -209,7 +209,7 @@ def _entry(one: LocalEntry) -> tuple[Entry, bytes]:
     with _opened(one.local) as file:
         content = file.read(SMALL_FILE_BYTES + 1)
         if len(content) > SMALL_FILE_BYTES:
-            raise BadInput(f"{one.local}: grew while it was read, or is no plain file; write it to one first")
+            raise BadInput(f"{one.local}: grew while it was read, or is not a regular file; copy it to one first")
         return Entry("file", one.remote, _mode_of(file), len(content)), content
 
 

@@ -38,30 +38,32 @@ async def run(
     lease: Annotated[str | None, typer.Argument(help="number of the lease; none with --each")] = None,
     command: Annotated[list[str] | None, typer.Argument(help="command and arguments, after --")] = None,
     upload: Annotated[
-        list[str] | None, typer.Option("--upload", help="LOCAL[:REMOTE], a file or folder put beside the job first")
+        list[str] | None,
+        typer.Option("--upload", help="LOCAL[:REMOTE], a file or folder to upload before the job starts"),
     ] = None,
     download: Annotated[
-        list[str] | None, typer.Option("--download", help="REMOTE[:LOCAL], fetched when the job is over")
+        list[str] | None,
+        typer.Option("--download", help="REMOTE[:LOCAL], a file or folder to download when the job has ended"),
     ] = None,
-    max_time: Annotated[str | None, typer.Option("--max-time", help="the job's own limit: 90s, 2h")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="print the job's id and do not follow")] = False,
+    max_time: Annotated[str | None, typer.Option("--max-time", help="time limit of the job: 90s, 2h")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="print the job's id and return")] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Run a batch job on a lease: upload, follow its output, download, end with its status. With --each, all jobs of a
-    file, on leases that are rented for them within --budget and ended behind the last."""
+    """Run a batch job on a lease: upload, follow its output, download. Exits with the job's status. With --each, run
+    every job of a file, on leases that are rented for them within --budget and ended after the last job."""
     words = [*([] if lease is None else [lease]), *(command or [])]
     if batch.each is not None:
         from assay.cli.renter.batch.run_each import EachJob, run_each
 
         if download or detach:
-            raise BadInput("--each: what a job writes into {results} is fetched; leave --download and --detach out")
+            raise BadInput("--each downloads what a job writes into {results}: leave out --download and --detach")
         each = EachJob(tuple(words), tuple(upload or ()), max_time)
         return await run_each(connection, batch, filters, pod, asking, each, output)
     if batch.budget is not None:
-        raise BadInput("--budget: of many jobs; say which with --each FILE")
+        raise BadInput("--budget is for many jobs: name them with --each FILE")
     number = _lease_of(lease)
     if not command:
-        raise BadInput(f"run {number}: say COMMAND behind --, such as `assay run {number} -- nvidia-smi`")
+        raise BadInput(f"run {number}: give COMMAND after --, such as `assay run {number} -- nvidia-smi`")
     from assay.cli.renter.rows import job_json
 
     environment = dict(variable(pair) for pair in pod.env or [])
@@ -113,10 +115,10 @@ async def jobs(lease: LeaseId, connection: Connection, output: Output = OutputFo
 async def logs(
     lease: LeaseId,
     connection: Connection,
-    job: Annotated[str | None, typer.Argument(help="id of the job; the newest without")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="until the job is over")] = False,
+    job: Annotated[str | None, typer.Argument(help="id of the job; default the newest")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="follow until the job has ended")] = False,
 ) -> None:
-    """Print a job's output; with -f follow it, through disconnections too."""
+    """Print a job's output; with -f follow it, even through disconnections."""
     from assay.renter.session.jobs import run_job
 
     async with connection.renter() as renter:
@@ -124,7 +126,7 @@ async def logs(
         job_id = job or await _newest(session, lease)
         if follow:
             state = await run_job(session, job_id, _print, tell=note)
-            note(f"job {job_id} is over: {state.reason or f'exit code {state.exit_code}'}")
+            note(f"job {job_id} has ended: {state.reason or f'exit code {state.exit_code}'}")
             return
         async for piece in session.output(job_id):
             _print(piece)
@@ -134,7 +136,7 @@ async def logs(
 async def stop_job(
     lease: LeaseId,
     connection: Connection,
-    job: Annotated[str | None, typer.Argument(help="id of the job; the newest without")] = None,
+    job: Annotated[str | None, typer.Argument(help="id of the job; default the newest")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """End a job."""

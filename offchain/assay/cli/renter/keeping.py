@@ -32,26 +32,26 @@ class Keeping(OptionGroup):
     """How a lease is kept while a command stays beside it."""
 
     auto_topup: Annotated[
-        str | None, typer.Option("--auto-topup", help="stay, and top up until the deposit is this, whole tokens")
+        str | None, typer.Option("--auto-topup", help="top up until the deposit is this many whole tokens")
     ] = None
-    topup_margin: Annotated[str, typer.Option("--topup-margin", help="top up with less than this left")] = "10m"
-    topup_step: Annotated[str, typer.Option("--topup-step", help="how much time each top-up buys")] = "30m"
+    topup_margin: Annotated[str, typer.Option("--topup-margin", help="top up when less than this is left")] = "10m"
+    topup_step: Annotated[str, typer.Option("--topup-step", help="time that each top-up buys")] = "30m"
     patience: Annotated[
         str,
         typer.Option(
-            "--patience", help="end it when devices are silent this long and that costs nothing more; never: do not"
+            "--patience", help="end it once devices are silent for this long and ending is free; `never` keeps it"
         ),
     ] = "3m"
     min_down: Annotated[
         float,
-        typer.Option("--least-down", help="claim no epoch of which less was down, percent", min=0, max=100),
+        typer.Option("--least-down", help="ignore epochs with less downtime than this, in percent", min=0, max=100),
     ] = 1.0
     every: Annotated[float, typer.Option("--every", help="seconds between looks", min=0.1)] = 10.0
     prove_every: Annotated[
-        str | None, typer.Option("--prove-every", help="have the pod prove its cards again this often: 1h")
+        str | None, typer.Option("--prove-every", help="have the pod prove its cards this often: 1h")
     ] = None
     end_unproven: Annotated[
-        bool, typer.Option("--end-unproven", help="end it at once where such a proof fails or is slow, at any cost")
+        bool, typer.Option("--end-unproven", help="end it at once, at any cost, if such a proof fails or is slow")
     ] = False
     wheels: Wheels = None
 
@@ -91,7 +91,7 @@ async def keep(
         typer.Option("--move", help="go on elsewhere: the best offer the filters leave, within --budget"),
     ] = False,
     settle: Annotated[
-        bool, typer.Option("--settle/--no-settle", help="when it is over, stay until its last downtime is collected")
+        bool, typer.Option("--settle/--no-settle", help="after its end, stay until its last downtime is collected")
     ] = True,
 ) -> None:
     """Stay beside a lease: top it up to a cap, have attested downtime refunded, and leave it once that costs nothing
@@ -100,9 +100,9 @@ async def keep(
     async with connection.renter() as renter:
         of = await renter.lease(lease)
         if of.renter.lower() != renter.address.lower():
-            note(f"submitting the downtime of {of.renter}'s lease {lease} until the last of it; Ctrl-C ends it")
+            note(f"submitting the downtime of {of.renter}'s lease {lease} until nothing is left; Ctrl-C stops")
             await renter.settle(lease, keeping.every, note, keeping.min_down_bps)
-            return note(f"no more downtime of lease {lease} can come")
+            return note(f"lease {lease} can have no more downtime")
         policy = await keeping.policy(renter, lease)
         if policy.cap:
             asking.confirm(f"Let the deposit of lease {lease} grow to {keeping.auto_topup}?")
@@ -160,8 +160,8 @@ async def keep_lease(renter: Renter, lease_id: int, keeping: Keeping, settle: bo
 
 async def _kept(renter: Renter, lease_id: int, keeping: Keeping, settle: bool, done: Move) -> None:
     if settle:
-        note(f"lease {lease_id} is over; staying until its last epochs are reported, for their downtime")
+        note(f"lease {lease_id} has ended; staying until its last epochs are reported, to collect their downtime")
         await renter.settle(lease_id, keeping.every, note, keeping.min_down_bps)
     if done is Move.END:
-        raise Unreachable(f"lease {lease_id} was left before its time, for the reason above; the rest was collected")
-    note(f"lease {lease_id} is over")
+        raise Unreachable(f"lease {lease_id} was left early for the reason above; the rest was collected")
+    note(f"lease {lease_id} has ended")

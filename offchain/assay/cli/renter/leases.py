@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from assay.renter.renter import Renter
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-Downtimes = Annotated[bool, typer.Option("--downtime/--no-downtime", help="also claim downtime that reports attest")]
+Downtimes = Annotated[bool, typer.Option("--downtime/--no-downtime", help="also claim attested downtime")]
 WithHeld = Annotated[
     bool,
-    typer.Option("--with-held", help="also claim epochs of which a device's line is served by nobody, by the others'"),
+    typer.Option(
+        "--with-held", help="also claim epochs in which one device's line is missing, by the lines of the others"
+    ),
 ]
 OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
 
@@ -36,10 +38,10 @@ OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
 @renter_command(commands, "leases")
 async def leases(
     connection: Connection,
-    lease: Annotated[int | None, typer.Argument(help="number of one lease; all that are open without", min=1)] = None,
-    all_: Annotated[bool, typer.Option("--all", help="also those that are over")] = False,
+    lease: Annotated[int | None, typer.Argument(help="number of one lease; default all that are open", min=1)] = None,
+    all_: Annotated[bool, typer.Option("--all", help="include leases that have ended")] = False,
     receipt: Annotated[
-        bool, typer.Option("--receipt", help="the bill of that lease: stream, downtime, fee, each transaction")
+        bool, typer.Option("--receipt", help="print the bill of that lease: stream, downtime, fee, each transaction")
     ] = False,
     output: Output = OutputFormat.table,
 ) -> None:
@@ -47,7 +49,7 @@ async def leases(
     from assay.cli.renter.rows import LEASE_COLUMNS, lease_json
 
     if receipt and lease is None:
-        raise BadInput("--receipt: of which lease? `assay leases N --receipt`; `assay leases --all` lists them")
+        raise BadInput("--receipt needs the number of a lease; `assay leases --all` lists them")
     if lease is not None:
         return await _one(connection, lease, receipt, output)
     async with connection.renter() as renter:
@@ -56,7 +58,7 @@ async def leases(
     rows = [lease_json(one, decimals[one.lease.token]) for one in own]
     show_rows("leases", rows, LEASE_COLUMNS, output)
     if not rows:
-        note("no lease is open" + ("" if all_ else "; `assay leases --all` lists those that are over, too"))
+        note("no lease is open" + ("" if all_ else "; `assay leases --all` also lists those that have ended"))
 
 
 async def _one(connection: Connection, lease: int, receipt: bool, output: OutputFormat) -> None:
@@ -81,14 +83,14 @@ async def top_up(
     connection: Connection,
     asking: Asking,
     amount: Annotated[str | None, typer.Argument(help="whole tokens to add")] = None,
-    duration: Annotated[str | None, typer.Option("--duration", help="add what this long costs: 1h")] = None,
+    duration: Annotated[str | None, typer.Option("--duration", help="add the cost of this much time: 1h")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Add to the deposit, so that the lease lasts longer."""
     from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, transactions_json
 
     if (amount is None) == (duration is None):
-        raise BadInput("say how much: an amount of whole tokens, or --duration")
+        raise BadInput("give an amount of whole tokens, or --duration")
     async with connection.renter() as renter:
         found = await renter.lease(lease)
         require_own(found, renter.address)
@@ -119,7 +121,7 @@ async def end(
 ) -> None:
     """End a lease now and collect what is left of its deposit; one that has not started is cancelled.
 
-    Attested downtime is claimed first: beyond the escrow's maximum it sets the renter free of the minimum.
+    Attested downtime is claimed first: beyond the escrow's maximum it frees the renter from the minimum.
     """
     from assay.cli.renter.rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
     from assay.renter.lease.planned import Plan
@@ -171,7 +173,7 @@ async def refund(
     lease: LeaseId,
     connection: Connection,
     asking: Asking,
-    receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the wallet")] = None,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="account to pay; default the wallet")] = None,
     downtime: Downtimes = True,
     with_held: WithHeld = False,
     output: Output = OutputFormat.table,

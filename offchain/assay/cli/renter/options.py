@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_CARD_GB = 4096
 LeaseId = Annotated[int, typer.Argument(help="number of the lease", min=1)]
-DeviceId = Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")]
+DeviceId = Annotated[str, typer.Argument(help="device id, 0x…, or its first digits")]
 Duration = Annotated[str, typer.Option("--duration", help="how long the deposit lasts: 90s, 15m, 2h, 1d")]
 Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="how to print", envvar="ASSAY_OUTPUT")]
 
@@ -41,10 +41,11 @@ class Connection(OptionGroup):
     """Where the chain, the market and the wallet are. Each option is an ASSAY_ variable too."""
 
     context: Annotated[
-        str | None, typer.Option("--context", help="named set of these options [env: ASSAY_CONTEXT]")
+        str | None,
+        typer.Option("--context", help="named set of these options, see `assay context` [env: ASSAY_CONTEXT]"),
     ] = None
     rpc: Annotated[
-        list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more [env: ASSAY_RPC]")
+        list[str] | None, typer.Option("--rpc", help="JSON-RPC address; repeat for more [env: ASSAY_RPC]")
     ] = None
     deployment: Annotated[
         Path | None, typer.Option("--deployment", help="file with addresses and ABIs [env: ASSAY_DEPLOYMENT]")
@@ -60,11 +61,15 @@ class Connection(OptionGroup):
     ] = None
     account: Annotated[
         str | None,
-        typer.Option("--account", help="whose; its key may be elsewhere, with --dry-run [env: ASSAY_ACCOUNT]"),
+        typer.Option(
+            "--account", help="act for this account; with its key elsewhere, use --dry-run [env: ASSAY_ACCOUNT]"
+        ),
     ] = None
     data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", help="journals and handovers; ~/.assay/renter [env: ASSAY_DATA_DIR]"),
+        typer.Option(
+            "--data-dir", help="folder of journals and handovers; default ~/.assay/renter [env: ASSAY_DATA_DIR]"
+        ),
     ] = None
 
     def settings(self) -> RenterSettings:
@@ -84,54 +89,62 @@ class Filters(OptionGroup):
     """What a device must be, each of them where an offer has several."""
 
     gpus: Annotated[
-        str | None, typer.Option("--gpus", help="how many devices together: 8, or 8+ for at least as many")
+        str | None, typer.Option("--gpus", help="number of devices leased together: 8, or 8+ for at least 8")
     ] = None
-    firm: Annotated[bool, typer.Option("--firm", help="nothing that its provider may end by giving notice")] = False
+    firm: Annotated[bool, typer.Option("--firm", help="only offers that the provider cannot end by giving notice")] = (
+        False
+    )
     model: Annotated[
-        str | None, typer.Option("--model", help="declared model, however written: H100 SXM, RTX_4090")
+        str | None, typer.Option("--model", help="declared model, in any spelling: H100 SXM, RTX_4090")
     ] = None
-    region: Annotated[str | None, typer.Option("--region", help="declared region, or one around it: eu, eu-de")] = None
-    near: Annotated[str | None, typer.Option("--near", help="what lies nearest to this region comes first")] = None
-    min_score: Annotated[int, typer.Option("--min-score", help="measured giga-operations a second", min=0)] = 0
+    region: Annotated[
+        str | None, typer.Option("--region", help="declared region, or one that contains it: eu, eu-de")
+    ] = None
+    near: Annotated[str | None, typer.Option("--near", help="list what is nearest to this region first")] = None
+    min_score: Annotated[int, typer.Option("--min-score", help="least measured giga-operations a second", min=0)] = 0
     min_value: Annotated[
-        str | None, typer.Option("--min-value", help="giga-operations a second for one token an hour")
+        str | None, typer.Option("--min-value", help="least giga-operations a second for one token an hour")
     ] = None
     min_memory: Annotated[
-        str | None, typer.Option("--min-memory", help="memory that the declared card is sold with: 80, or 80GB")
+        str | None, typer.Option("--min-memory", help="least memory that the declared card is sold with: 80, or 80GB")
     ] = None
     min_proven_memory: Annotated[
         str | None,
-        typer.Option("--min-proven-memory", help="memory that was proven, which the escrow holds it to: 24GiB, 512MiB"),
+        typer.Option("--min-proven-memory", help="least proven memory, enforced by the escrow: 24GiB, 512MiB"),
     ] = None
     min_expected: Annotated[
         float,
-        typer.Option("--min-expected", help="proven score, percent of what the declared model should make", min=0),
+        typer.Option(
+            "--min-expected", help="least proven score, in percent of what the declared model should reach", min=0
+        ),
     ] = 0
-    no_slashed: Annotated[
-        bool, typer.Option("--no-slashed", help="nothing of a provider that has had a device slashed")
-    ] = False
+    no_slashed: Annotated[bool, typer.Option("--no-slashed", help="no provider that ever had a device slashed")] = False
     at_least: Annotated[
         list[str] | None,
-        typer.Option("--min", help="a value of the sheet at least: diskReadMbs=2000, cuda=12.4; again"),
+        typer.Option("--min", help="least value on the data sheet: diskReadMbs=2000, cuda=12.4; repeat for more"),
     ] = None
-    at_most: Annotated[list[str] | None, typer.Option("--max", help="a value of the sheet at most; again")] = None
+    at_most: Annotated[
+        list[str] | None, typer.Option("--max", help="greatest value on the data sheet; repeat for more")
+    ] = None
     min_cpus: Annotated[
-        int, typer.Option("--min-cpus", help="cores of the machine, declared, of all devices together", min=0)
+        int, typer.Option("--min-cpus", help="least declared cores of the machine, for all devices together", min=0)
     ] = 0
     min_ram: Annotated[
-        str | None, typer.Option("--min-ram", help="memory of the machine, declared: 64GiB, or a number of GiB")
+        str | None, typer.Option("--min-ram", help="least declared memory of the machine: 64GiB, or a number of GiB")
     ] = None
     min_disk: Annotated[
-        str | None, typer.Option("--min-disk", help="disk of the machine, declared: 500GiB, or a number of GiB")
+        str | None, typer.Option("--min-disk", help="least declared disk of the machine: 500GiB, or a number of GiB")
     ] = None
-    min_uptime: Annotated[float, typer.Option("--min-uptime", help="reliability, percent", min=0, max=100)] = 0
+    min_uptime: Annotated[float, typer.Option("--min-uptime", help="least uptime, in percent", min=0, max=100)] = 0
     max_price: Annotated[
-        str | None, typer.Option("--max-price", help="whole tokens an hour, for all devices together")
+        str | None, typer.Option("--max-price", help="most to pay, in whole tokens an hour for all devices together")
     ] = None
-    max_rtt: Annotated[str | None, typer.Option("--max-rtt", help="round trip as measured from here: 30ms")] = None
-    token: Annotated[str | None, typer.Option("--token", help="address of the token it is priced in")] = None
-    profile: Annotated[int | None, typer.Option("--profile", help="id of the profile it was measured by")] = None
-    provider: Annotated[str | None, typer.Option("--provider", help="address of its provider")] = None
+    max_rtt: Annotated[str | None, typer.Option("--max-rtt", help="longest round trip from this machine: 30ms")] = None
+    token: Annotated[str | None, typer.Option("--token", help="address of the token that prices are in")] = None
+    profile: Annotated[
+        int | None, typer.Option("--profile", help="id of the profile that devices were measured under")
+    ] = None
+    provider: Annotated[str | None, typer.Option("--provider", help="address of the provider")] = None
 
     def minima(self) -> Minima:
         """What the escrow holds every device of a lease to. Raises BadInput."""
@@ -178,19 +191,19 @@ class Filters(OptionGroup):
 class Asking(OptionGroup):
     """Whether to ask before money moves, and whether it moves at all."""
 
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the transactions and send nothing")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the transactions, send nothing")] = False
 
     def confirm(self, question: str) -> None:
         """Asks on the terminal unless told not to. Raises Declined for a no, or where nobody can be asked."""
         if self.yes:
             return
         if not sys.stdin.isatty():
-            raise RenterDeclined(f"{question} Nobody can be asked here: say --yes")
+            raise RenterDeclined(f"{question} There is no terminal to ask on: pass --yes")
         sys.stderr.write(f"{escaped(question)} [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise RenterDeclined("not confirmed, nothing was sent")
+            raise RenterDeclined("not confirmed; nothing was sent")
 
 
 def renter_command(commands: typer.Typer, name: str, **context: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -231,7 +244,7 @@ def number(text: str | None, option: str) -> Decimal | None:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value <= 0:
-        raise BadInput(f"{option} {text!r}: expected a number above zero")
+        raise BadInput(f"{option} {text!r}: must be a number above zero")
     return value
 
 

@@ -10,7 +10,7 @@ from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.options import Asking, Connection, Output, renter_command
 
 commands = typer.Typer(
-    help="Who else may submit the downtime of this wallet's leases.",
+    help="Manage who else may submit downtime of this wallet's leases.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -20,13 +20,13 @@ Agent = Annotated[str, typer.Argument(help="address of the account")]
 
 @renter_command(commands, "add")
 async def add(agent: Agent, connection: Connection, asking: Asking, output: Output = OutputFormat.table) -> None:
-    """Let an account submit downtime of this wallet's leases: it can move nothing, the renter is credited."""
+    """Let an account submit downtime of this wallet's leases. It can move no money; the renter is credited."""
     await _name(agent, True, connection, asking, output)
 
 
 @renter_command(commands, "remove")
 async def remove(agent: Agent, connection: Connection, asking: Asking, output: Output = OutputFormat.table) -> None:
-    """Let it no longer."""
+    """Withdraw that permission."""
     await _name(agent, False, connection, asking, output)
 
 
@@ -37,7 +37,7 @@ async def list_refunders(connection: Connection, output: Output = OutputFormat.t
         found = await renter.refunders()
     show_rows("refunders", [{"agent": agent} for agent in found], {"agent": "account"}, output)
     if not found:
-        note("nobody but this wallet; `assay refunder add ADDRESS` names somebody")
+        note("only this wallet; `assay refunder add ADDRESS` adds an account")
 
 
 async def _name(agent: str, may: bool, connection: Connection, asking: Asking, output: OutputFormat) -> None:

@@ -42,41 +42,40 @@ async def rent(
     asking: Asking,
     keeping: Keeping,
     pod: PodOptions,
-    device: Annotated[
-        str | None, typer.Argument(help="device id, or enough of its beginning; without one the best that is found")
-    ] = None,
+    device: Annotated[str | None, typer.Argument(help="device id, or its first digits; default the best match")] = None,
     duration: Duration = "1h",
-    sort: Annotated[Order, typer.Option("--sort", help="which one is the best")] = Order.best,
-    spread: Annotated[int, typer.Option("--spread", help="rent this many, no two at one site", min=0)] = 0,
+    sort: Annotated[Order, typer.Option("--sort", help="what makes a match the best")] = Order.best,
+    spread: Annotated[int, typer.Option("--spread", help="rent this many, each at a different site", min=0)] = 0,
     nodes: Annotated[
         int,
-        typer.Option("--nodes", help="rent this many, alike and at one site, whose pods reach each other", min=0),
+        typer.Option("--nodes", help="rent this many alike at one site, with pods that reach each other", min=0),
     ] = 0,
-    quote: Annotated[bool, typer.Option("--quote", help="at the price made to this wallet alone")] = False,
+    quote: Annotated[bool, typer.Option("--quote", help="take a private price for this wallet")] = False,
     lease: Annotated[
-        int | None, typer.Option("--lease", help="go on with a lease that was opened elsewhere, or broke off", min=1)
+        int | None,
+        typer.Option("--lease", help="continue with a lease that was opened elsewhere or interrupted", min=1),
     ] = None,
     open_only: Annotated[
-        bool, typer.Option("--open-only", help="pay the deposit in, and prove and start later with --lease")
+        bool, typer.Option("--open-only", help="only pay the deposit; prove and start later with --lease")
     ] = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="look at it from inside when it runs, and end it at once where it is short"),
+        typer.Option("--check", help="check it from inside once it runs, and end it at once if it falls short"),
     ] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Lease a device, or a node of --gpus N: nothing streams before the proofs of all its devices, made at once, have
-    convinced this machine; until then all is paid back. The escrow itself enforces --min-score and
-    --min-proven-memory."""
+    """Lease a device, or a node of --gpus N. Nothing streams before this machine has verified the proofs of all its
+    devices, made at one instant; if one fails, the whole deposit is paid back. The escrow itself enforces --min-score
+    and --min-proven-memory."""
     from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, rented_json
 
     seconds, minima = parse_duration(duration), filters.minima()
     if pod.given and open_only:
-        raise BadInput("--open-only: say the image when the lease is gone on with: rent --lease N --image …")
+        raise BadInput("--open-only takes no image: give it later, with rent --lease N --image …")
     if check and open_only:
-        raise BadInput("--check and --open-only: there is no pod to look at before the lease runs")
+        raise BadInput("--check and --open-only exclude each other: there is no pod to check before the lease runs")
     if nodes and open_only:
-        raise BadInput("--nodes and --open-only: one or the other, not both")
+        raise BadInput("--nodes and --open-only exclude each other")
     wanted = pod.wanted() if pod.given else None
     async with connection.renter() as renter:
         if lease is not None:
@@ -131,10 +130,10 @@ async def _chosen(
     if device is None:
         return await renter.choose(wanted, sort, count, place)
     if wanted.max_gpus is None:
-        raise BadInput(f"--gpus {filters.gpus}: of a device that is named, say exactly how many it is leased with")
+        raise BadInput(f"--gpus {filters.gpus}: with a named device, give the exact number")
     listing = await renter.listing(await renter.device_id(device), wanted.min_gpus, wanted.token)
     if not listing.min_duration <= seconds <= listing.max_duration:
-        raise BadInput(f"{seconds} s: this is leased for {listing.min_duration} to {listing.max_duration} s")
+        raise BadInput(f"{seconds} s: this offer is for {listing.min_duration} to {listing.max_duration} s")
     if wanted.max_price is not None and listing.price > wanted.max_price:
         raise BadInput(f"--max-price {wanted.max_price}: it is offered at {price_text(listing)} an hour")
     for option, shown, least in (
@@ -190,7 +189,7 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
     ]
     for line in lines:
         note(line)
-    return f"Pay a deposit of {' and '.join(sums)} for {duration_text(seconds)}? What is not used comes back."
+    return f"Pay a deposit of {' and '.join(sums)} for {duration_text(seconds)}? What is not used is paid back."
 
 
 async def _rent_one(
@@ -225,8 +224,8 @@ async def _rent_one(
         raise
     except (ChainError, asyncio.CancelledError):
         note(
-            "renting broke off; `assay leases` shows whether a lease is pending: `assay rent --lease N` goes on with "
-            "it, or pays all of it back where its handover had begun; so does `assay end N`"
+            "renting was interrupted; `assay leases` shows whether a lease is pending. `assay rent --lease N` continues"
+            " it, or pays the whole deposit back if its handover had begun; `assay end N` pays it back at once"
         )
         raise
 

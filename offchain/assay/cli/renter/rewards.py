@@ -10,7 +10,7 @@ from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.options import Asking, Connection, Output, renter_command
 
 commands = typer.Typer(
-    help="What the network owes a provider or a validator, and claiming it.",
+    help="Show and claim the network rewards of a provider or validator.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -22,7 +22,7 @@ async def show_rewards(
     connection: Connection,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show what an account has earned, claimed, can claim now, and will be able to claim."""
+    """Show what an account has earned and claimed, what it can claim now, and what later."""
     from assay.cli.renter.reward_rows import network_token, rewards_json, rewards_text
 
     async with connection.renter() as renter:
@@ -30,17 +30,19 @@ async def show_rewards(
         decimals, symbol = await network_token(renter.chain)
     show(rewards_text(found, decimals, symbol) if output is OutputFormat.table else rewards_json(found), output)
     if found.newest is None:
-        note(f"no report that validators serve names {found.account}: has it a device or a seat that passed an epoch?")
+        note(f"no report names {found.account}: it needs a device or a seat that passed an epoch")
 
 
 @renter_command(commands, "claim")
 async def claim(
     connection: Connection,
     asking: Asking,
-    receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the account")] = None,
+    receiver: Annotated[
+        str | None, typer.Option("--receiver", help="account to pay; default the one that earned it")
+    ] = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Claim what is due to the account of --key-file, a provider's or the one that holds a seat."""
+    """Claim the rewards that are due to the account of --key-file: a provider's, or one that holds a seat."""
     from assay.cli.renter.reward_rows import network_token
     from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, transactions_json
     from assay.protocol.hexadecimal import parse_address

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assay.renter.market.listing import Listing
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-Sort = Annotated[Order, typer.Option("--sort", help="what comes first")]
+Sort = Annotated[Order, typer.Option("--sort", help="sort order")]
 CLEAR = "\x1b[H\x1b[2J"
 PASSING = (Unreachable, ProviderRefused, NoDevice, ChainError)  # what may be otherwise at the next look
 
@@ -34,14 +34,17 @@ def _clock() -> str:
 async def search(
     connection: Connection,
     filters: Filters,
-    duration: Annotated[str | None, typer.Option("--duration", help="how long it is wanted: 2h")] = None,
+    duration: Annotated[str | None, typer.Option("--duration", help="how long you want it: 2h")] = None,
     sort: Sort = Order.best,
-    limit: Annotated[int, typer.Option("--limit", help="lines at most", min=1, max=10_000)] = 50,
-    spread: Annotated[int, typer.Option("--spread", help="this many, no two at one site", min=0)] = 0,
+    limit: Annotated[int, typer.Option("--limit", help="maximum number of lines", min=1, max=10_000)] = 50,
+    spread: Annotated[int, typer.Option("--spread", help="find this many, each at a different site", min=0)] = 0,
     verify: Annotated[
-        bool, typer.Option("--verify", help="hold what a market says to the chain; without a market all is proven")
+        bool,
+        typer.Option(
+            "--verify", help="check a market's answers against the chain; without a market everything is checked"
+        ),
     ] = False,
-    watch: Annotated[float, typer.Option("--watch", help="look again every so many seconds", min=0)] = 0,
+    watch: Annotated[float, typer.Option("--watch", help="repeat every so many seconds", min=0)] = 0,
     output: Output = OutputFormat.table,
 ) -> None:
     """List measured devices that can be leased, alone or several together."""
@@ -72,22 +75,22 @@ async def search(
             try:
                 found = await look()
             except PASSING as error:
-                note(f"{_clock()}, {error}; looking again in {watch:g} s")
+                note(f"{_clock()}, {error}; retrying in  {watch:g} s")
     if not found:
-        note("no offer answers to this; fewer filters, or `assay doctor` where there should be some")
+        note("no offer matches: use fewer filters, or run `assay doctor` if there should be some")
     if doubts := [one for one in found if one.doubt]:
-        raise MarketWrong(f"{len(doubts)} of {len(found)} offers are not as the market says: {doubts[0].doubt}")
+        raise MarketWrong(f"{len(doubts)} of {len(found)} offers differ from what the market says: {doubts[0].doubt}")
 
 
 @renter_command(commands, "show")
 async def show_device(
     device: DeviceId,
     connection: Connection,
-    gpus: Annotated[int, typer.Option("--gpus", help="with how many devices in all", min=1, max=MAX_DEVICES)] = 1,
+    gpus: Annotated[int, typer.Option("--gpus", help="number of devices leased together", min=1, max=MAX_DEVICES)] = 1,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show the data sheet of what is on offer: each value with whose word it is; with a market also what renters
-    measured inside their leases."""
+    """Show an offer's data sheet, and who vouches for each value; with a market, also what renters measured inside
+    their leases."""
     from assay.chain.contracts.erc20 import symbols_of
     from assay.cli.renter.rows import SHEET_COLUMNS, listing_json, sheet_rows
 
@@ -105,11 +108,11 @@ async def show_device(
 async def quote(
     device: DeviceId,
     connection: Connection,
-    gpus: Annotated[int, typer.Option("--gpus", help="with how many devices in all", min=1, max=MAX_DEVICES)] = 1,
+    gpus: Annotated[int, typer.Option("--gpus", help="number of devices leased together", min=1, max=MAX_DEVICES)] = 1,
     duration: Duration = "1h",
     output: Output = OutputFormat.table,
 ) -> None:
-    """Ask a provider for its price for this wallet alone."""
+    """Ask a provider for a private price for this wallet."""
     from assay.chain.contracts.erc20 import symbols_of
     from assay.cli.renter.rows import listing_json
     from assay.cli.renter.texts import moment

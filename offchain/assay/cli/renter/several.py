@@ -21,7 +21,7 @@ def placement(device: str | None, apart: int, nodes: int) -> tuple[int, Placemen
     """How many offers are wanted, and which go together. Raises BadInput for options that exclude each other."""
     named = [name for name, given in (("a device", device), ("--spread", apart), ("--nodes", nodes)) if given]
     if len(named) > 1:
-        raise BadInput(f"{' and '.join(named)}: one or the other, not both")
+        raise BadInput(f"{' and '.join(named)}: give only one of them")
     if nodes:
         return nodes, Placement.TOGETHER
     return max(apart, 1), Placement.APART if apart else Placement.ANYWHERE
@@ -44,7 +44,7 @@ async def rent_each(
             if together:
                 await _end(renter, number)
             else:
-                note(f"lease {number} was rented before and goes on: `assay end {number}` ends it")
+                note(f"lease {number} was rented before and keeps running: `assay end {number}` ends it")
         raise
     return done
 
@@ -52,9 +52,9 @@ async def rent_each(
 async def _end(renter: Renter, number: int) -> None:
     try:
         await renter.end(number)
-        note(f"lease {number}, of use with the others only, is ended")
+        note(f"lease {number} is useless without the others and was ended")
     except (RenterError, ChainError) as error:
-        note(f"lease {number} is of use with the others only, and could not be ended ({error}): `assay end {number}`")
+        note(f"lease {number} is useless without the others and could not be ended ({error}): `assay end {number}`")
 
 
 async def joined(renter: Renter, done: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], RenterError | None]:
@@ -67,7 +67,7 @@ async def joined(renter: Renter, done: Sequence[dict[str, Any]]) -> tuple[list[d
     except RenterError as error:
         addresses, failure = [None] * len(done), error
         again = f"`assay pod join {' '.join(map(str, numbers))}` tries again, `assay end {numbers[0]}` ends the first"
-        note(f"the leases run, and their pods are not together: {again}")
+        note(f"the leases run, but their pods are not connected: {again}")
     return [
         {**one, "rank": rank, "address": address}
         for rank, (one, address) in enumerate(zip(done, addresses, strict=True))

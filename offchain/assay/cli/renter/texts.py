@@ -63,7 +63,7 @@ def lease_text(values: Mapping[str, Any], symbol: str) -> dict[str, Any]:
     shown["slashed"] = values["slashedDevice"] or ""
     if values["downtime"]:
         most = duration_text(values["maxDowntime"])
-        shown["downtime"] = f"{values['downtimeText']} attested; beyond {most} the renter leaves free"
+        shown["downtime"] = f"{values['downtimeText']} attested; beyond {most} the renter may leave for free"
     named = {"downtimeRefund": "refunded for downtime", "forfeitable": "forfeited to the network"}
     for name in AMOUNTS:
         if name not in EMPTY or values["baseUnits"][name] != "0":

@@ -23,18 +23,18 @@ commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completi
 @renter_command(commands, "wallet")
 async def wallet(
     connection: Connection,
-    token: Annotated[list[str] | None, typer.Option("--token", help="address of a token; again for more")] = None,
+    token: Annotated[list[str] | None, typer.Option("--token", help="address of a token; repeat for more")] = None,
     create_file: Annotated[
-        Path | None, typer.Option("--create", help="make a new wallet in this encrypted key file")
+        Path | None, typer.Option("--create", help="create a wallet in this encrypted key file")
     ] = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show the wallet's address and what it holds, or make a new one."""
+    """Show the wallet's address and balances, or create a wallet."""
     from assay.protocol.hexadecimal import parse_address
 
     if create_file is not None:
         key = create(home_filled(create_file), _new_password(connection.settings().password_file))
-        note(f"keep {create_file} and its password: without both, what the wallet holds is lost")
+        note(f"keep {create_file} and its password safe: without both, the wallet's funds are lost")
         return show({"address": key.address, "keyFile": str(create_file)}, output)
     named = [parse_address(one, "--token") for one in token or []]
     async with connection.renter() as renter:
@@ -47,7 +47,7 @@ async def wallet(
 
 @renter_command(commands, "doctor")
 async def doctor(connection: Connection, output: Output = OutputFormat.table) -> None:
-    """Look at everything that renting needs: chain, validators, providers, market, wallet, programs."""
+    """Check everything that renting needs: chain, validators, providers, market, wallet, programs."""
     from assay.renter.health import examine
 
     findings = await examine(connection.settings())
@@ -55,7 +55,7 @@ async def doctor(connection: Connection, output: Output = OutputFormat.table) ->
     rows = [{"check": one.name, "result": words[one.ok], "detail": one.detail} for one in findings]
     show_rows("checks", rows, {"check": "check", "result": "result", "detail": "detail"}, output)
     if failed := [one.name for one in findings if one.ok is False]:
-        raise NotInOrder(f"not in order: {', '.join(failed)}")
+        raise NotInOrder(f"problems found: {', '.join(failed)}")
 
 
 def _new_password(file: Path | None) -> str:

@@ -31,9 +31,9 @@ FREE = (LIVEZ, READYZ, METRICS, STATIC)
 _FAILURES = {
     code: {"model": models.Failure, "description": text}
     for code, text in (
-        (HTTPStatus.BAD_REQUEST, "Cannot be answered as asked"),
+        (HTTPStatus.BAD_REQUEST, "The request cannot be answered"),
         (HTTPStatus.NOT_FOUND, "Not there"),
-        (HTTPStatus.UNPROCESSABLE_ENTITY, "A parameter that is none, or a value that is none of its own"),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "An unknown parameter, or a value that it does not take"),
         (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
     )
 }
@@ -89,7 +89,7 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
     app = FastAPI(
         title="Assay market",
         version="1",
-        description="Who offers what, how well it measured, what was paid, who was slashed and why. "
+        description="Offers, measurements, payments, and slashes with their reasons. "
         "Every answer says at which block it holds, and every fact can be checked against the chain.",
         openapi_url=market_paths.OPENAPI,
         docs_url=None,

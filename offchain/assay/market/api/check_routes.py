@@ -25,7 +25,7 @@ def take(ctx: Ctx, body: Annotated[dict[str, Any], Body()]) -> Any:
     and has paid for ten minutes of it. One a lease is kept, the newest. It is shown as testimony and slashes nobody.
     """
     if ctx.checks is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "this market takes no results")
+        raise HTTPException(HTTPStatus.NOT_FOUND, "this market accepts no results")
     try:
         signed = SignedCheck.from_json(body)
         ctx.checks.take(signed, ctx.status.timestamp)

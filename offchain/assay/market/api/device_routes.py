@@ -58,7 +58,7 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
         found = read_listing(connection, plain_hash(listing_id))
         said = testimony(connection, found.row["device_ids"]) if found else {}
     if found is None:
-        raise UnknownName(f"nothing is listed as {listing_id}: no such device, and no good offer of these together")
+        raise UnknownName(f"nothing is listed as {listing_id}: no such device, and no valid offer of these together")
     return ctx.one(
         {
             "listing": models.with_sheet(found.row),

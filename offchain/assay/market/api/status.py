@@ -100,7 +100,7 @@ class Status:
         if self.stale:
             return (
                 f"no block has become final for {self.lag_seconds} s: "
-                f"the chain stands still, or the node that this market reads does"
+                f"the chain, or the node that this market reads, has stalled"
             )
         return ""
 

@@ -86,7 +86,7 @@ def position(ctx: Context, event_id: str | None) -> Position:
         first = events_from(connection)
     if block and int(block) + 1 < first:
         raise HTTPException(
-            HTTPStatus.GONE, f"events before block {first} are no longer kept here: begin at {first - 1}"
+            HTTPStatus.GONE, f"events before block {first} are no longer kept here: start at {first - 1}"
         )
     if block:
         return Position(int(block), branch)

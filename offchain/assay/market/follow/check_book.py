@@ -55,7 +55,7 @@ class CheckBook:
                 if kept["signature"] == signed.signature:
                     return
                 raise CheckRefused(
-                    f"a result of lease {lease_id} is kept, made at {kept['checked_at']}: only newer ones"
+                    f"a result of lease {lease_id} made at {kept['checked_at']} is kept: only a newer one replaces it"
                 )
             row = {**signed.row(), "renter": signer}
             del row["lease_id"]

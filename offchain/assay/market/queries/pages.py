@@ -54,7 +54,7 @@ def decode_cursor(cursor: str, columns: Sequence[ColumnElement[Any]]) -> list[An
         for column, value in zip(columns, decoded, strict=True):
             _check(column, value)
     except (ValueError, TypeError, OverflowError, RecursionError):
-        raise BadQuery("cursor: is not one that this search gave; begin again without it") from None
+        raise BadQuery("cursor: did not come from this search: start again without it") from None
     return decoded
 
 

@@ -24,7 +24,6 @@ from assay.market.web.lookup import find
 from assay.market.web.network_pages import in_a_line
 from assay.market.web.rendering import Pages
 from assay.market.web.transactions import creditable_now
-from assay.sheet import orders
 
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -32,6 +31,7 @@ MAX_COMPARED = 4
 ROUND_TRIPS = 8
 # A history shorter than this says little of what comes.
 FEW_EPOCHS, FEW_LEASES = 24, 3
+PRICED = ("best", "price", "value")  # orders that compare amounts
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
 
@@ -56,8 +56,7 @@ def price_steps(ctx: Context, wanted: search.Search, counted: Mapping[str, int])
 def token_to_sort_by(wanted: search.Search, counted: Mapping[str, int]) -> str | None:
     """The token that most are paid in, where amounts of several would be compared; None where that is not so."""
     tokens = {token: n for token, n in counted.items() if token}
-    by_amount = wanted.sort in orders.SORTS and orders.SORTS[wanted.sort].is_amount
-    if wanted.tokens or len(tokens) < 2 or not (by_amount or wanted.max_rate is not None):
+    if wanted.tokens or len(tokens) < 2 or not (wanted.sort in PRICED or wanted.max_rate is not None):
         return None
     return max(tokens, key=lambda token: (tokens[token], token))
 
@@ -92,7 +91,7 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         wanted=wanted,
         apart=apart,
         ignored=unknown_parameters(request),
-        orders=list(orders.ORDERS),
+        orders=list(search.ORDERS),
         states=STATES,
         profiles=known,
         memory_steps=search.MEMORY_STEPS_GIB,
@@ -129,7 +128,7 @@ def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -
         values: dict[str, Any] = {
             "history": devices.history(connection, key, cursor, 12),
             "series": devices.score_series(connection, key),
-            "leases": leases.lease_page(connection, of_device, None, 12, ctx.terms, ctx.timestamp).rows,
+            "leases": leases.lease_page(connection, of_device, None, 12, ctx.terms, ctx.status.timestamp).rows,
             "nodes": listings.nodes_of_device(connection, key),
             "faults": devices.faults_of(connection, key),
             "demands": challenges.demands_of(connection, demands.c.device_id == key),
@@ -148,7 +147,7 @@ def node(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
     with ctx.reading() as connection:
         values: dict[str, Any] = {
             "answers": challenges.answers(connection, ids),
-            "leases": leases.leases_of_devices(connection, ids, 12, ctx.terms, ctx.timestamp),
+            "leases": leases.leases_of_devices(connection, ids, 12, ctx.terms, ctx.status.timestamp),
         }
     return pages_of(request).render(request, "node.html", listing=found, **values)
 

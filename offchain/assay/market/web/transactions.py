@@ -37,8 +37,6 @@ Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
 Receiver = AddressQuery
 MIN_PAID_S = 60
-# 65 bytes of a key, or what a contract wallet takes for its signature.
-PERMIT_SIGNATURE = "^0x([0-9a-fA-F]{2}){64,1024}$"
 FAUCET_TOKENS = 1_000
 MAX_STEPS = TREE_CACHE_SIZE  # at once: each takes the tree of a report
 
@@ -72,21 +70,11 @@ def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequenc
 
 
 @router.get("/open/{listing_id}")
-def open_lease(
-    ctx: Ctx,
-    listing_id: Hash,
-    seconds: Seconds,
-    account: Receiver = None,
-    deadline: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
-    signature: Annotated[str | None, Query(pattern=PERMIT_SIGNATURE)] = None,
-) -> Any:
+def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds, account: Receiver = None) -> Any:
     """Approve the deposit, then open the lease with the offer and the proofs of the newest epoch that passed all of its
     devices, none of which may have scored or shown less than the page says. An account that has a pending lease of one
-    of them has that to go on with, or to cancel. `permit` is what may be signed in place of the approval, to be asked
-    for again with its `deadline` and `signature`.
+    of them has that to go on with, or to cancel.
     """
-    if (deadline is None) != (signature is None):
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "a permit is a deadline and a signature: name both")
     if ctx.status.stale:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing can be rented now: {ctx.status.trouble}")
     with ctx.reading() as connection:
@@ -120,12 +108,9 @@ def open_lease(
         min(leaf.memory_mib for leaf in leaves),
     )
     escrow = ctx.links.contracts["LeaseEscrow"]
-    answer = {"deposit": str(deposit), "token": offer["token"]}
-    if signature is not None:
-        permit = (deadline, bytes.fromhex(signature[2:]))
-        return answer | {"steps": [step(ctx, "Open the lease", "LeaseEscrow", "openWithPermit", *arguments, permit)]}
-    return answer | {
-        "permit": {"token": offer["token"], "spender": escrow, "value": str(deposit)},
+    return {
+        "deposit": str(deposit),
+        "token": offer["token"],
         "steps": [
             step(ctx, "Let the escrow take the deposit", offer["token"], "approve", escrow, deposit),
             step(ctx, "Open the lease", "LeaseEscrow", "open", *arguments),
@@ -170,7 +155,7 @@ def refund_downtime(ctx: Ctx, lease_id: Number) -> Any:
 def creditable_now(ctx: Context, connection: Connection, lease: Mapping[str, Any]) -> list[Attested]:
     """Downtime that can be credited at the index's newest block."""
     fixed = ctx.deadlines
-    return creditable(connection, lease, ctx.terms, fixed.genesis, fixed.epoch_length, ctx.timestamp)
+    return creditable(connection, lease, ctx.terms, fixed.genesis, fixed.epoch_length, ctx.status.timestamp)
 
 
 @router.get("/faucet/{token}")
@@ -219,7 +204,7 @@ def rewards_claim(ctx: Ctx, address: AddressPath, account: Receiver = None) -> A
     """Claim what an account has earned, by the newest reward tree that the claim delay lets through."""
     who = checked(address)
     with ctx.reading() as connection:
-        epoch = claimable_report(connection, who, ctx.deadlines, ctx.timestamp)
+        epoch = claimable_report(connection, who, ctx.deadlines, ctx.status.timestamp)
         found = ctx.proofs.reward(connection, epoch["epoch"], epoch["rewards_root"], who) if epoch else None
     if epoch is None or found is None or not isinstance(found.leaf, RewardLeaf):
         raise UnknownName("Nothing can be claimed yet: reports become claimable when the claim delay is over.")
@@ -269,7 +254,7 @@ def settle(ctx: Ctx, action: str, lease_id: Number, account: Receiver = None) ->
 
 def _lease(ctx: Context, lease_id: int) -> dict[str, Any]:
     with ctx.reading() as connection:
-        row = read_lease(connection, lease_id, ctx.terms, ctx.timestamp)
+        row = read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
     if row is None:
         raise UnknownName(f"Lease {lease_id} has not been opened.")
     return row

@@ -76,7 +76,7 @@ class LeasePorts:
     async def _newest(self, lease_id: int) -> Room:
         rooms = await asyncio.to_thread(self._rooms, lease_id)
         if not rooms:
-            raise NotFound(f"nothing of lease {lease_id} runs in a network of its own")
+            raise NotFound(f"lease {lease_id} runs nothing with a network of its own")
         return rooms[0]
 
     async def _sockets(self, room: Room, files: bool = False) -> NamespaceSockets:

@@ -175,7 +175,7 @@ def _with_room(held: dict[bytes, Session], lease_id: int, now: float) -> dict[by
 
 def _require(session: Session | None, lease: Lease, now: float) -> Session:
     if session is None or session.expires_at <= now:
-        raise NotAuthorised("no such session, or it is over: log in again")
+        raise NotAuthorised("no such session, or it has ended: log in again")
     if session.lease_id != lease.lease_id or session.address.lower() != lease.renter.lower():
         raise Forbidden(f"this session is not for lease {lease.lease_id}")
     return session
@@ -187,7 +187,7 @@ def _require_site(message: SignIn, origins: Collection[Origin]) -> None:
         if message.domain.lower() in _spellings(origin) and _leads_to(message.uri, origin):
             return
     if not origins:
-        raise Unavailable("it is not known yet where this lease's devices are announced: try again in a moment")
+        raise Unavailable("the endpoints of this lease's devices are not read yet: try again in a moment")
     names = ", ".join(sorted(origin.url for origin in origins))
     raise NotAuthorised(f"the login is for {message.domain} at {message.uri[:100]}, this is {names}"[:500])
 

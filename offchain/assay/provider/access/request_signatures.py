@@ -20,7 +20,7 @@ TOLERANCE_S = 120
 SIGNATURE_HEADER = "x-assay-signature"
 ISSUED_AT_HEADER = "x-assay-issued-at"
 SESSION_HEADER = "x-assay-session"
-MADE_BEFORE = "this signed request was made before; sign it anew"
+MADE_BEFORE = "this signed request was already used: sign a new one"
 
 
 def action_of(method: str, path_and_query: str) -> str:

@@ -43,7 +43,7 @@ class SessionKeys:
         point, until, vouched = bytes.fromhex(match[1]), int(match[2]), parse_signature(match[3])
         now = self._clock()
         if until <= now:
-            raise SessionKeyError("the session of this browser is over: sign in the wallet again")
+            raise SessionKeyError("this browser's session has ended: sign in with the wallet again")
         if until > now + MAX_VALID_S:
             raise SessionKeyError(f"the session is good for more than {MAX_VALID_S} s")
         self._require_signed(point, digest, parse_signature(signature))

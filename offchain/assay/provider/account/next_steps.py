@@ -30,7 +30,7 @@ def next_steps(balance: Balance, rewards_due: int) -> list[NextStep]:
         steps.append(NextStep("assay provider rewards claim", "the network's rewards are due"))
     now = [
         *(["rent and bonds are due"] if balance.due else []),
-        *([f"{len(balance.releasable)} retired devices can no longer be proven against"] if balance.releasable else []),
+        *([f"{len(balance.releasable)} retired devices can no longer be disputed"] if balance.releasable else []),
         *(["what was asked back has unbonded"] if balance.matured else []),
         *(["stake is free"] if balance.askable and not balance.stake.pending else []),
     ]
@@ -39,7 +39,8 @@ def next_steps(balance: Balance, rewards_due: int) -> list[NextStep]:
     if not any(one.status is DeviceStatus.ACTIVE for one in balance.devices):
         steps += [
             NextStep(
-                f"assay provider credit drain all --token {one.token}", f"{one.symbol} is put aside and needed no more"
+                f"assay provider credit drain all --token {one.token}",
+                f"{one.symbol} is put aside but no longer needed",
             )
             for one in balance.tokens
             if one.credit
@@ -48,9 +49,7 @@ def next_steps(balance: Balance, rewards_due: int) -> list[NextStep]:
     if balance.stake.pending and not balance.matured:
         later.append(NextStep("assay provider withdraw", "what was asked back unbonds", balance.stake.unlock_at))
     if waiting := [one.free_from for one in balance.devices if one.held and balance.now < one.free_from]:
-        later.append(
-            NextStep("assay provider withdraw", "retired devices can be proven against until then", min(waiting))
-        )
+        later.append(NextStep("assay provider withdraw", "retired devices can be disputed until then", min(waiting)))
     if any(one.held and one.demands for one in balance.devices):
         later.append(
             NextStep("assay provider run", "demands are open against retired devices: its daemon answers them")

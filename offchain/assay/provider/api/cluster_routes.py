@@ -36,7 +36,7 @@ def cluster_routes(services: Services) -> APIRouter:
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
         if body.members[0].way is not None and services.status().get("ssh") is None:
-            raise Conflict("this provider offers no SSH, which pods on several hosts are linked by")
+            raise Conflict("this provider offers no SSH, which links pods on several hosts")
         await _clusters(services).set(lease_id, lease.renter, body)
         return await shown(lease_id, lease.renter)
 
@@ -45,5 +45,5 @@ def cluster_routes(services: Services) -> APIRouter:
 
 def _clusters(services: Services) -> Clusters:
     if services.clusters is None:
-        raise Conflict("this provider runs jobs without pods: there is nothing to link")
+        raise Conflict("this provider runs jobs without pods, so there is nothing to link")
     return services.clusters

@@ -68,7 +68,7 @@ def pod_routes(services: Services) -> APIRouter:
         """What the pod and the cards use now, and the pod in the last hour."""
         lease, offer = await authorised_lease(services, lease_id, request)
         if services.use is None:
-            raise Conflict("this provider runs jobs without pods: nothing is measured here")
+            raise Conflict("this provider runs jobs without pods, so nothing is measured")
         require_running(services, lease)
         _, pods = _pods(services)
         shown = await asyncio.to_thread(pods.show, lease_id, lease.renter)
@@ -96,7 +96,7 @@ def _share(share: HostShare) -> ShareBody:
 
 def _pods(services: Services) -> tuple[LeaseImages, PodControl]:
     if services.images is None or services.pod_control is None:
-        raise Conflict("this provider runs jobs without pods: no image can be chosen here")
+        raise Conflict("this provider runs jobs without pods, so no image can be chosen")
     return services.images, services.pod_control
 
 

@@ -134,7 +134,7 @@ class Bindings:
         if not device.card:
             fault = None
             if device.specification is None and self._has_gpus:
-                what = "which card of this host it is is not known: its specification is not kept here"
+                what = "the card of this device is unknown: its specification is not stored on this host"
                 fault = CardFault(CardFaultKind.UNKNOWN_CARD, what)
             return Binding(device, name=given[0] if given else None, fault=fault)
         try:
@@ -183,7 +183,7 @@ class Bindings:
         if seen is None or seen.card != device.card or seen.bus == reading.bus:
             return self._told_moved.get(device.device_id)
         what = f"card {device.card} stands at {reading.bus} now, it stood at {seen.bus}"
-        log.warning("a card was moved", device=device.name, card=device.card, was=seen.bus, stands=reading.bus)
+        log.warning("a card has moved", device=device.name, card=device.card, was=seen.bus, stands=reading.bus)
         self._told_moved[device.device_id] = CardFault(CardFaultKind.MOVED, what, blocks=False)
         return self._told_moved[device.device_id]
 
@@ -191,4 +191,6 @@ class Bindings:
         if fault.kind is not CardFaultKind.NOT_THERE:
             return fault
         place = f"; it stood at {seen.bus}" if seen is not None and seen.bus else ""
-        return CardFault(CardFaultKind.NOT_THERE, f"card {device.card} of device {device.name} is not here{place}")
+        return CardFault(
+            CardFaultKind.NOT_THERE, f"card {device.card} of device {device.name} is not in this host{place}"
+        )

@@ -213,7 +213,7 @@ class CardWorker:
             if link.alive:
                 await link.ask(Flush(), FLUSH_S)
         except Exception as error:
-            log.warning("proofs not kept on the disk", card=self.place, error=str(error))
+            log.warning("proofs could not be stored", card=self.place, error=str(error))
         finally:
             link.kill()
             await link.gone()
@@ -331,7 +331,7 @@ class CardWorker:
         except CardFailed as failed:
             fault = await self._better_known(failed.fault)
             if self._note(fault):  # validators ask again and again
-                log.error("this card failed at its work", card=self.place, **fault.to_json())
+                log.error("this card failed while proving", card=self.place, **fault.to_json())
             _fail(job.done, CardFailed(self.place, fault))
         except Exception as error:  # refused, and what no worker should do: neither may end the loop
             _fail(job.done, error)

@@ -19,7 +19,7 @@ class CardFaultKind(Enum):
     NOT_THERE = "not-there", "put the card back, or retire the device; `assay provider inventory` lists what is here"
     MOVED = (
         "moved",
-        "nothing, if on purpose: it is known by its uuid; correct numbers in container_gpus",
+        "nothing, if intended: cards are known by uuid; correct the numbers in container_gpus",
     )
     UNKNOWN_CARD = "unknown-card", "bring back the file of DATA_DIR/specifications that the enrolment made"
     NO_CARD_NAME = (
@@ -27,31 +27,34 @@ class CardFaultKind(Enum):
         "`nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`, or set container_gpus",
     )
     WRONG_CARD_NAME = "wrong-card-name", "run `nvidia-ctk cdi generate` again, or correct container_gpus"
-    OUT_OF_MEMORY = "out-of-memory", "end what else is on the card; `nvidia-smi` lists it"
+    OUT_OF_MEMORY = "out-of-memory", "stop the other programs on the card; `nvidia-smi` lists them"
     WRONG_CLASS = (
         "wrong-class",
         "retire the device, and enrol its card with a new key in the class that `assay provider self-test` names",
     )
-    OTHER_PROCESS = "other-process", "end it: an idle device proves alone, and a renter gets the card alone"
-    LOST = "lost", "look at `dmesg` for Xid; reset the card or start the host again, and check power and seating"
-    DRIVER_RESET = "driver-reset", "`nvidia-smi --gpu-reset`, or start the host again"
+    OTHER_PROCESS = "other-process", "stop it: an idle device proves alone, and a renter gets the card alone"
+    LOST = "lost", "look for Xid in `dmesg`; reset the card or reboot the host, and check power and seating"
+    DRIVER_RESET = "driver-reset", "`nvidia-smi --gpu-reset`, or reboot the host"
     SLOW_DRIVER = (
         "slow-driver",
-        "turn on persistence mode (nvidia-persistenced, or `nvidia-smi -pm 1`); if NVML hangs, start the host again",
+        "turn on persistence mode (nvidia-persistenced, or `nvidia-smi -pm 1`); if NVML hangs, reboot the host",
     )
     TOO_HOT = "too-hot", "cool it: fans, dust, air flow, or a lower power limit"
     ECC_ERRORS = "ecc-errors", "reset the card; if they come back, have it replaced: what it computes could be slashed"
-    WRONG_RESULTS = "wrong-results", "the driver or the card computes wrongly: renew the driver, test the card"
+    WRONG_RESULTS = (
+        "wrong-results",
+        "the driver or the card computes wrong results: reinstall the driver, test the card",
+    )
     NO_ENGINE = "no-engine", "`assay provider self-test` says what is missing on this machine"
     TOO_SLOW = (
         "too-slow",
         "see what else the host does, and whether the card is throttled (power, heat); `assay provider self-test` "
         "names the class that it is fast enough for",
     )
-    WORKER_DIED = "worker-died", "it is started again by itself; look at dmesg if it goes on (memory of the host)"
-    WORKER_HUNG = "worker-hung", "it is started again by itself; if it goes on, reset the card"
-    NOT_RELEASED = "not-released", "see with nvidia-smi what holds the card: a lease starts on an empty one only"
-    LEASED = "leased", "nothing: the renter has the card, and nothing of ours is on it"
+    WORKER_DIED = "worker-died", "it restarts by itself; if this repeats, look at dmesg (host memory)"
+    WORKER_HUNG = "worker-hung", "it restarts by itself; if this repeats, reset the card"
+    NOT_RELEASED = "not-released", "find with nvidia-smi what holds the card: a lease starts only on an empty one"
+    LEASED = "leased", "nothing to do: the renter has the card"
 
     def __init__(self, label: str, advice: str) -> None:
         self.label = label

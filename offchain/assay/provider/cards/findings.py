@@ -54,7 +54,7 @@ def card_findings(
 def _faults(
     binding: Binding, reader: CardReader, engine: str, is_worker: Callable[[int], bool] | None
 ) -> list[CardFault]:
-    """`is_worker`: whether a process is one of ours; None where the card is a renter's."""
+    """`is_worker`: whether a process is one of ours; None where the card is leased."""
     found = [binding.fault or binding.name_fault]
     if binding.reading is not None:
         reading = binding.reading

@@ -79,7 +79,7 @@ class CardHandOver:
         wanted = [one for one in self._own(device_ids) if not self._provers.is_off(one)]
         if wanted:
             await self._provers.take_off(wanted)
-            log.info("cards are free for their renter", devices=["0x" + one.hex() for one in wanted])
+            log.info("cards are released to their renter", devices=["0x" + one.hex() for one in wanted])
 
     async def settle(self, leased: Collection[DeviceId]) -> None:
         free, held = [], set(self._own(leased))

@@ -138,7 +138,7 @@ async def host_cards(
     cards = {device.card for device in devices.values() if device.card}
     places = {device.place for device in devices.values()}
     if cards and not on_card:
-        log.warning("the processor proves in the stead of this host's cards", engine=settings.engine)
+        log.warning("the processor proves instead of this host's cards", engine=settings.engine)
     watch = CardWatch(reader, len(cards), settings.engine)
     launch = process_launcher(len(places))
 

@@ -1,4 +1,4 @@
-"""Proofs on the disk: what opens their rows by a processor when the card is a renter's, or its worker dead."""
+"""Proofs on the disk: what opens their rows by a processor when the card is leased, or its worker dead."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class ProcessLink:
             )
         except OSError as error:
             ours.close()
-            fault = CardFault(CardFaultKind.WORKER_DIED, f"its process does not start: {error.strerror}")
+            fault = CardFault(CardFaultKind.WORKER_DIED, f"its worker process does not start: {error.strerror}")
             raise CardFailed(order.card or "cpu", fault) from None
         finally:
             theirs.close()

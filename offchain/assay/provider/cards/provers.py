@@ -54,7 +54,7 @@ def process_launcher(places: int) -> Launch:
 class Provers:
     """All places of one host.
 
-    What a card has committed to is opened by the processor from what was kept on the disk, while the card is a renter's
+    What a card has committed to is opened by the processor from what was kept on the disk, while the card is leased
     or out of order: an opening that stays out costs stake.
     """
 
@@ -77,7 +77,7 @@ class Provers:
             if device.place not in self._workers:
                 self._workers[device.place] = worker(device)
             elif device.card:
-                log.warning("two devices are one card: they prove in turn", device=device.name, card=device.card)
+                log.warning("two devices share one card: they prove in turn", device=device.name, card=device.card)
 
     async def prepare(self, epoch_seed: Seed) -> None:
         """Generates B of an epoch for every place that is free, ahead of its challenges. A place that fails is told in

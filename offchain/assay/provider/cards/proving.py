@@ -31,7 +31,7 @@ class Proving:
     """
 
     def __init__(self, make_engine: Callable[[], Engine] | None, max_proofs: int, kept: KeptProofs | None) -> None:
-        """Without `make_engine` only what was kept is opened: for the time in which the card is a renter's."""
+        """Without `make_engine` only what was kept is opened: for the time in which the card is leased."""
         self._make_engine = make_engine
         self._max_proofs = max_proofs
         self._kept = kept
@@ -82,7 +82,7 @@ class Proving:
 
     def _engine(self, profile: Profile, epoch_seed: Seed) -> Engine:
         if self._make_engine is None:
-            raise ProofError("the card is a renter's: nothing is proven on it now")
+            raise ProofError("the card is leased: nothing is proven on it now")
         key = (profile, epoch_seed)
         if key not in self._engines:
             engine = self._make_engine()
@@ -147,7 +147,7 @@ class Proving:
 
 def _say_what_failed(writing: Future[None]) -> None:
     if not writing.cancelled() and (error := writing.exception()) is not None:
-        log.warning("a proof was not kept on the disk: %s", error)
+        log.warning("a proof could not be stored: %s", error)
 
 
 def rows_on_processor(profile: Profile, epoch_seed: Seed) -> Callable[[bytes, list[int]], NDArray[np.int32]]:

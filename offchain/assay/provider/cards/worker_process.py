@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class WorkerOrder:
     """What a worker is started with: its card's uuid (empty for the processor), the engine's name, how many proofs it
-    keeps and where. `opens_only`: the card is a renter's, only what was kept is opened.
+    keeps and where. `opens_only`: the card is leased, only what was kept is opened.
     """
 
     card: str
@@ -146,7 +146,7 @@ def _begin(order: WorkerOrder) -> tuple[Any, Hello]:
 
     kept = KeptProofs(Path(order.folder)) if order.folder else None
     if order.opens_only:
-        return Proving(None, order.max_proofs, kept), Hello("cpu", "the card is a renter's", os.getpid())
+        return Proving(None, order.max_proofs, kept), Hello("cpu", "the card is leased", os.getpid())
     make, name, why = choose_engine(order)
     if name == "cpu":
         warm_up()

@@ -114,7 +114,7 @@ class ClusterMember:
     def _ended(self, rank: int, end: LinkEnd) -> None:
         if self._ends.get(rank) is end:
             del self._ends[rank]
-            self._reasons[rank] = "the link broke off"
+            self._reasons[rank] = "the link broke"
 
     async def _keep(self, rank: int, lease_id: int, way: WayBody) -> None:
         again = RETRY_S

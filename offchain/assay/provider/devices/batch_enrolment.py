@@ -139,7 +139,7 @@ async def send_batch(at_hand: Sending, batch: EnrolmentBatch, tell: Callable[[st
     results = await asyncio.gather(*(one(*named) for named in batch.together), return_exceptions=True)
     failed = [result for result in results if isinstance(result, BaseException)]
     if failed:
-        tell(f"{len(failed)} of {len(results)} failed; the same command again does what is left")
+        tell(f"{len(failed)} of {len(results)} failed; run the same command again to do the rest")
         raise failed[0]
     return done + [result for result in results if not isinstance(result, BaseException)]
 

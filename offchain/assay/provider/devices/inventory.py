@@ -204,7 +204,7 @@ def _gpus(nvml: Any, index: int, driver: str) -> list[Accelerator]:
             slices.append(_gpu(nvml, own, index, driver, handle, part))
     if not slices:
         raise ProviderError(
-            "MIG is on and it is cut into nothing: `nvidia-smi mig -cgi … -C`, or `-mig 0` for the whole"
+            "MIG is on, but the card has no slices: `nvidia-smi mig -cgi … -C`, or `-mig 0` for the whole"
         )
     return slices
 
@@ -215,13 +215,13 @@ def _gpu(nvml: Any, handle: Any, index: int, driver: str, card: Any = None, part
     """
     uuid = _text(_read(lambda: nvml.nvmlDeviceGetUUID(handle)))
     if not uuid:
-        raise ProviderError("it tells no uuid, so that it cannot be told from others")
+        raise ProviderError("it reports no uuid, so it cannot be told apart from others")
     try:
         memory = int(nvml.nvmlDeviceGetMemoryInfo(handle).total) >> 20
     except nvml.NVMLError as error:
-        raise ProviderError(f"it does not tell its memory: {error}") from None
+        raise ProviderError(f"it does not report its memory: {error}") from None
     if memory <= 0:
-        raise ProviderError("it tells no memory")
+        raise ProviderError("it reports no memory")
     return Accelerator(
         kind="gpu",
         index=index,

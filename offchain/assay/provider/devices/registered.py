@@ -48,11 +48,11 @@ async def load_devices(
         if status is DeviceStatus.NONE:
             raise ProviderError(
                 f"device 0x{device_id.hex()} (key {key.address}, provider {provider}) is not enrolled; "
-                "enrol it with `assay provider enrol`, or take its key away"
+                "enrol it with `assay provider enrol`, or move its key file away"
             )
         if status is not DeviceStatus.ACTIVE:
             log.warning(
-                "this device takes no more leases: it is served for what it still owes",
+                "this device takes no more leases and is served only for what it still owes",
                 device="0x" + device_id.hex(),
                 status=status.name.lower(),
             )
@@ -77,7 +77,7 @@ async def started_prices(
     if settings.price_per_hour is None:
         return {}
     if settings.token is None:
-        raise BadProviderSetting("a price needs a token: name its address with --token")
+        raise BadProviderSetting("a price needs a token: give its address with --token")
     price = Price(
         token=settings.token,
         rate=rate_of(settings.price_per_hour, await Erc20(chain, settings.token).decimals()),

@@ -32,7 +32,7 @@ async def examine(settings: ProviderSettings) -> list[Finding]:
     except ChainError as error:
         await findings.check("port", lambda: serving.port(settings, daemon, settings.provider))
         await findings.check("ssh", lambda: serving.ssh_port(settings, daemon))
-        return [*findings.all, Finding("chain", Level.FAIL, str(error), "the checks that need it were left out")]
+        return [*findings.all, Finding("chain", Level.FAIL, str(error), "skipped the checks that need it")]
     try:
         await _with_chain(settings, chain, daemon, findings)
     finally:

@@ -12,7 +12,7 @@ from assay.provider.errors import ProviderError
 
 
 class Level(StrEnum):
-    """`warn`: a rental can do without, or it could not be looked at."""
+    """`warn`: a rental can do without, or it could not be checked."""
 
     OK = "ok"
     WARN = "warn"

@@ -117,7 +117,7 @@ def _check_row(row: Device, served: bytes) -> None:
         held = "another certificate than" if any(row.tls_fingerprint) else "no certificate, unlike"
         raise Wrong(f"device {name} is announced with {held} the one in DATA_DIR/tls: nobody would speak to it", again)
     if not any(served) and origin.url.startswith("https:"):
-        raise Wrong(f"device {name} is announced at {row.endpoint}, and there is no certificate here", again)
+        raise Wrong(f"device {name} is announced at {row.endpoint}, but this host has no certificate", again)
 
 
 async def reachable(
@@ -138,7 +138,7 @@ async def ask_seats(chain: Chain, device: OwnDevice, allow_private: bool | None 
     """Asks some seats to dial a device. Raises Wrong where those that answer do not reach it."""
     seats = [one for one in await SeatDirectory(chain).current(await chain.finalised()) if one.endpoint]
     if not seats:
-        return warn("no seat announces an address: nobody could be asked")
+        return warn("no seat announces an address, so none could be asked")
     message = ReachabilityRequest(device.device_id, int(time.time()))
     body = SignedReachabilityRequest.of(message, device.sign(message.digest(chain.domain("EpochOracle")))).to_json()
     client = Client.over_network(allow_private=private_allowed(chain.chain_id, allow_private))
@@ -162,7 +162,7 @@ async def ask_seats(chain: Chain, device: OwnDevice, allow_private: bool | None 
     looked = [one for one in answers if isinstance(one, Reached)]
     silent = [one for one in answers if isinstance(one, str)]
     if not looked:
-        return warn(f"no seat looked: {silent[0]}", "ask again in a moment")
+        return warn(f"no seat answered: {silent[0]}", "ask again in a moment")
     reached = [one for one in looked if one.reached]
     where = looked[0].endpoint
     if not reached:

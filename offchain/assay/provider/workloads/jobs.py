@@ -357,7 +357,7 @@ class JobBook:
     def _make_ready(self, lease_id: int, deadline: float) -> None:
         """The workspace, there and its workloads' own. A lease that is over gets none."""
         if self._clock() >= deadline:
-            raise Conflict(f"lease {lease_id} is over")
+            raise Conflict(f"lease {lease_id} has ended")
         folder = self.workspace(lease_id)
         try:
             self._disks.prepare(self.lease_folder(lease_id), self._share(lease_id).devices)

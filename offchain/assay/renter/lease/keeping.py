@@ -172,7 +172,7 @@ class Keeper:
             self._actions.tell(f"downtime was not claimed this time, trying again in {self._every:g} s: {error}")
 
     def _tell_failure(self, error: Exception) -> None:
-        self._actions.tell(f"not this time, trying again in {self._every:g} s: {error}")
+        self._actions.tell(f"failed this time, trying again in {self._every:g} s: {error}")
 
     async def _act(
         self, view: LeaseView, what: Move, amount: int, silent: float, quiet: tuple[str, ...], fault: str

@@ -53,7 +53,7 @@ async def _running(number: int, session: ProviderSession) -> None:
 async def _way(number: int, session: ProviderSession) -> WayBody:
     shown = await session.cluster()
     if shown.port is None or shown.host_key is None:
-        raise RenterError(f"lease {number}: its provider offers no SSH, which pods on several hosts are linked by")
+        raise RenterError(f"lease {number}: its provider offers no SSH, which links pods on several hosts")
     try:
         host = parse_origin(session.endpoint.url).host
         address = await _address(host)

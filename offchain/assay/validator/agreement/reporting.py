@@ -78,7 +78,7 @@ class Reporting:
             return None
         inputs = await self.inputs.current(ends)
         if inputs is None:
-            log.warning("report not proposed: the rewards before it were not to be had", round=round_)
+            log.warning("report not proposed: the rewards before it could not be fetched", round=round_)
             return None
         results = work_out(context, inputs, in_seat_order(h.batch for h in held))
         keep(self.store, context.epoch, results)
@@ -114,7 +114,7 @@ class Reporting:
             raise Refused(HTTPStatus.CONFLICT, f"the report leaves out the batch of {names}")
         inputs = await self.inputs.current(ends)
         if inputs is None:
-            reason = f"the rewards before epoch {context.epoch} were not to be had"
+            reason = f"the rewards before epoch {context.epoch} could not be fetched"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason)
         try:
             results = work_out(context, inputs, batches)

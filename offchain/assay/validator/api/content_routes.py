@@ -30,7 +30,7 @@ def content_routes(services: ApiServices) -> APIRouter:
         peer = asker(request.client.host if request.client is not None else None)
         wait = services.downloads.take(peer, float(length))
         if wait > 0:
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"{peer} has had its share of bytes: wait {wait:.0f} s")
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"{peer} has used up its share of bytes: wait {wait:.0f} s")
 
     @router.get(paths.CONTENT)
     async def content(digest: Hash, request: Request) -> Response:
@@ -49,7 +49,7 @@ def content_routes(services: ApiServices) -> APIRouter:
         """What is held of an epoch, by hash, and the lines of its report with proofs."""
         found = await asyncio.to_thread(services.publication.epoch, epoch)
         if found is None:
-            raise Refused(HTTPStatus.NOT_FOUND, f"epoch {epoch} is not known here")
+            raise Refused(HTTPStatus.NOT_FOUND, f"epoch {epoch} is unknown here")
         return found
 
     @router.get(paths.EPOCH_OPENING)

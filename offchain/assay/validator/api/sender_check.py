@@ -35,10 +35,10 @@ class SenderCheck:
 
     def _sender(self, path: str, headers: Headers) -> PostHeaders:
         if "content-length" not in headers:
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "messages are taken with a declared length")
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "messages need a declared length")
         try:
             said = PostHeaders.parse(headers)
         except ValueError as error:
-            raise Refused(HTTPStatus.UNAUTHORIZED, f"no seat answers for this message: {str(error)[:200]}") from None
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"no seat stands behind this message: {str(error)[:200]}") from None
         self._check(path, said)
         return said

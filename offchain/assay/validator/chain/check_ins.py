@@ -40,7 +40,7 @@ class CheckIns:
             try:
                 await self.look()
             except (ChainError, OperationalError) as error:
-                log.warning("not checked in: trying again", error=str(error))
+                log.warning("check-in failed: trying again", error=str(error))
             await self.clock.sleep(self.pace.stagger_s)
 
     async def look(self) -> None:

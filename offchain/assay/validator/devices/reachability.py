@@ -57,7 +57,7 @@ class Reachability:
         if not signed_by(request.message.digest(self._reader.domain), request.signature, device.device_key):
             raise Refused(HTTPStatus.UNAUTHORIZED, f"not signed by the key of device {to_hex(request.device_id)}")
         if (wait := self._buckets.take(to_hex(request.device_id))) > 0:
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"this device was just looked for: ask in {wait:.0f} s")
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"this device was just checked: ask again in {wait:.0f} s")
         try:
             slot = self._slots.take("")
         except NoSlot as error:

@@ -116,7 +116,11 @@ class SpreadChecker(OpeningChecker):
     def _rest(self, error: Exception) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._rests_until:
-            log.warning("cluster failed; openings are checked here", address=self._address, error=repr(error)[:300])
+            log.warning(
+                "the cluster failed: openings are checked on this machine",
+                address=self._address,
+                error=repr(error)[:300],
+            )
         self._rests_until = loop.time() + RETRY_S
 
 

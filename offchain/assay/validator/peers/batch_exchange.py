@@ -86,7 +86,7 @@ class BatchExchange:
         holders.pop(self.context.account, None)
         body = await self.gossip.fetch(holders, named.content, MAX_CONTENT_BYTES, ends)
         if body is None:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the batch of {named.seat} was not to be had")
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the batch of {named.seat} could not be fetched")
         try:
             message = BatchMessage.parse(body)
         except ValidationError:

@@ -71,7 +71,7 @@ class Instants:
         while True:
             instant = self._found(meeting)
             if instant is None:
-                raise RuntimeError("nothing was agreed on")
+                raise RuntimeError("no agreement was reached")
             if not await self.wake.until(self._is_other(meeting, instant), instant.start_ms / 1000):
                 return instant
 

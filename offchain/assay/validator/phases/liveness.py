@@ -73,7 +73,7 @@ class LivenessWatch:
             # At the head: what is asked from the start of a lease is to count for it.
             self._periods = await self.reader.lease_periods(int(context.deadlines.start), follower.final, follower.head)
         except ChainError as error:
-            log.warning("leases not read: those known are gone by", error=str(error))
+            log.warning("leases not read: using those known", error=str(error))
 
     def _ask_all(self, context: EpochContext, leased: bool) -> None:
         now = self.clock.now()

@@ -127,8 +127,8 @@ def test_take__a_second_one_for_a_lease__only_a_newer_one_takes_its_place(client
         assert client.post("/v1/checks", json=body).status_code == 200
     assert [row["scoreGops"] for row in kept(client)] == [10]
     # A replay of the older one, and another of the same second.
-    assert "only newer ones" in refused(client, signed())
-    assert "only newer ones" in refused(client, signed(replace(newer, score_gops=99)))
+    assert "only a newer one" in refused(client, signed())
+    assert "only a newer one" in refused(client, signed(replace(newer, score_gops=99)))
 
 
 @pytest.mark.parametrize("at", [0, timestamp(OPENED) - 1, timestamp(NOW) + 121, 1 << 63])

@@ -68,7 +68,7 @@ def test_lookup__of_nothing__says_what_can_be_looked_for(client: TestClient, tex
         ("minScoreGops=1.5", 422, "minScoreGops: input should be a valid integer"),
         ("maxRate=cheap", 422, "maxRate: string should match pattern"),
         ("sort=beauty", 400, "expected one of"),
-        ("cursor=x", 400, "begin again without it"),
+        ("cursor=x", 400, "start again without it"),
     ],
 )
 def test_search__that_is_none__is_told_in_the_form_that_was_asked_for(

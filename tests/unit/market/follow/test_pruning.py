@@ -158,7 +158,7 @@ def test_stream__from_before_the_events_that_are_kept__is_told_where_they_begin(
     status.move(index.tip(), 1)
     client = TestClient(create_app(Context(index.engine, status, SearchTable(index.engine)), pages=False))
     refused = client.get("/v1/stream?limit=1", headers={"last-event-id": "0"})
-    assert refused.status_code == 410 and f"begin at {first - 1}" in refused.text
+    assert refused.status_code == 410 and f"start at {first - 1}" in refused.text
     told = client.get("/v1/stream?limit=1", headers={"last-event-id": str(first - 1)})
     assert "event: EpochOpened" in told.text
     assert "assay_market_database_bytes" in client.get("/metrics").text

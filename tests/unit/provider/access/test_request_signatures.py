@@ -75,7 +75,7 @@ def test_check__missing_or_malformed__is_not_authorised(
 
 def test_check__write_repeated__is_refused_and_read_repeated_is_not(guard: RequestGuard, lease: Lease) -> None:
     guard.check(lease, "POST", PATH, keccak(BODY), SignedHeaders(signature(), str(NOW)))
-    with pytest.raises(NotAuthorised, match="made before"):
+    with pytest.raises(NotAuthorised, match="already used"):
         guard.check(lease, "POST", PATH, keccak(BODY), SignedHeaders(signature(), str(NOW)))
     for _ in range(2):
         guard.check(lease, "GET", PATH, keccak(b""), SignedHeaders(signature(action=f"GET {PATH}", body=b""), str(NOW)))

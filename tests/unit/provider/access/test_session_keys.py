@@ -53,7 +53,7 @@ def check(guard: RequestGuard, lease: Lease, signature: str, vouched: str, metho
 
 def test_check__in_a_session_of_the_renter__passes_once(guard: RequestGuard, lease: Lease) -> None:
     check(guard, lease, signed(), session())
-    with pytest.raises(NotAuthorised, match="made before"):
+    with pytest.raises(NotAuthorised, match="already used"):
         check(guard, lease, signed(), session())  # another signature of the same: ECDSA draws anew
 
 
@@ -96,7 +96,7 @@ def test_check__not_signed_by_the_session_s_key__is_not_authorised(
 @pytest.mark.parametrize(
     ("vouched", "words"),
     [
-        (session(until=NOW), "is over"),
+        (session(until=NOW), "has ended"),
         (session(until=NOW + MAX_VALID_S + 1), "more than 86400 s"),
         ("02" + "ff" * 32 + session()[66:], "no point of P-256"),
         ("04" + session()[2:], "not KEY.UNTIL.SIGNATURE"),

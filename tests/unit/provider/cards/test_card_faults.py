@@ -188,7 +188,7 @@ def test_slice__of_a_card__has_its_own_memory_and_its_cards_heat(host: Host) -> 
     assert reading.others(frozenset()) == (5,) and host.reader.one(first).others(frozenset()) == ()
     assert host.reader.card_of_slice(second) == (host.uuid(2), 1)
     host.cards[3].update(mig=True)
-    assert "cut into nothing" in str(read_inventory(host.nvml).faults[0])
+    assert "has no slices" in str(read_inventory(host.nvml).faults[0])
 
 
 def write_cdi(folder: Path, names: dict[str, int], kind: str = "nvidia.com/gpu") -> None:

@@ -217,7 +217,7 @@ async def test_send__of_a_batch__goes_in_turn_first_then_together_and_names_what
     with pytest.raises(ChainError, match="call 3 failed"):
         await send_batch(at_hand(registry, failing), batch, said.append)
     assert len(failing.sent) == 5  # the others are through all the same
-    assert said[-1] == "1 of 3 failed; the same command again does what is left"
+    assert said[-1] == "1 of 3 failed; run the same command again to do the rest"
 
 
 async def test_send__of_many__keeps_so_many_in_flight(registry: Any) -> None:

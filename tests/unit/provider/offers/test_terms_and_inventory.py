@@ -249,9 +249,9 @@ class OddNvml(FakeNvml):
 def test_inventory__odd_cards_among_eight__names_each_with_its_fault_and_lists_the_others() -> None:
     found = read_inventory(OddNvml())
     assert [str(bad) for bad in found.faults] == [
-        "GPU 0: it tells no uuid, so that it cannot be told from others",
+        "GPU 0: it reports no uuid, so it cannot be told apart from others",
         "GPU 1: GPU is lost",
-        "GPU 2: it does not tell its memory: Not Supported",
+        "GPU 2: it does not report its memory: Not Supported",
     ]
     assert {one.index: one.model for one in found.accelerators} == {
         3: "H100 \ufffd\ufffd",

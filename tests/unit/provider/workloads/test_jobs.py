@@ -156,7 +156,7 @@ def test_lease__over__gets_no_volume_by_any_way(tmp_path: Path, engine: Engine) 
         lambda: book.put_folder(LEASE, 1.0, "x"),
         lambda: book.put_link(LEASE, 1.0, "x", "y"),
     ):
-        with pytest.raises(Conflict, match="over"):
+        with pytest.raises(Conflict, match="has ended"):
             use()
     assert not book.lease_folder(LEASE).exists()
 

@@ -120,7 +120,7 @@ def test_probes__of_devices_that_commit_at_different_times__are_all_asked_at_one
     (challenged,), (probed,) = (instants(network, purpose) for purpose in Purpose)
     assert probed >= challenged + PROFILE.deadline_ms / 1000
     asked = [(time, number) for time, number, _ in network.sim_devices.probes if time < TIMING.start(1) - START]
-    assert {number for _, number in asked} == {1, 2}  # the slow one is late: it was not to be had with the others
+    assert {number for _, number in asked} == {1, 2}  # the slow one is late: it could not be fetched with the others
     assert all(abs(time - probed) < 0.01 for time, _ in asked)
     assert {n: line["memoryMiB"] for n, line in network.lines(0).items()} == {1: MEMORY_MIB, 2: MEMORY_MIB, 3: 0}
 

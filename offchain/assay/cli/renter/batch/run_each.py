@@ -135,7 +135,7 @@ async def _token(renter: Renter, journal: BatchJournal, wanted: Wanted) -> str:
         return begun[0].token
     tokens = sorted({one.token for one in await renter.proven(wanted, Order.price)})
     if not tokens:
-        raise NoDevice("no offer answers to this: fewer filters, or look again after the next epoch")
+        raise NoDevice("no offer matches: use fewer filters, or search again after the next epoch")
     if len(tokens) > 1:
         raise BadInput(f"offers are priced in {' and '.join(tokens[:4])}: say with --token which one --budget is in")
     return tokens[0]

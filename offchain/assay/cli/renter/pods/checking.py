@@ -35,17 +35,17 @@ class CheckOptions(OptionGroup):
         bool | None,
         typer.Option(
             "--prove/--no-prove",
-            help="prove the cards inside the pod, too; with --prove it is a failure where the pod cannot",
+            help="prove the cards inside the pod, too; --prove fails if the pod cannot",
         ),
     ] = None
     wheels: Wheels = None
     iperf: Annotated[
-        str | None, typer.Option("--iperf3", help="HOST:PORT of an iperf3 server of yours: measure the network to it")
+        str | None, typer.Option("--iperf3", help="HOST:PORT of your own iperf3 server, to measure the network")
     ] = None
 
     publish: Annotated[
         bool,
-        typer.Option("--publish", help="sign the result and have the market keep it, as one renter's testimony"),
+        typer.Option("--publish", help="sign the result and publish it on the market as one renter's testimony"),
     ] = False
 
     def how(self) -> HowToCheck:
@@ -71,7 +71,7 @@ async def check(
         checked = await renter.check(lease, options.how())
         if options.publish:
             await renter.testify(checked)
-            note(f"signed and kept by the market: what lease {lease} has, as one renter's testimony")
+            note(f"signed and published on the market: what lease {lease} has, as one renter's testimony")
     show_rows("check", check_rows(checked), CHECK_COLUMNS, output)
     judge(checked, must_prove=bool(options.prove))
 
@@ -134,6 +134,6 @@ async def checked_or_ended(renter: Renter, lease_ids: Sequence[int], wheels: Pat
             if await renter.refundable(lease_id):
                 await renter.refund(lease_id)
         except (RenterError, ChainError) as error:
-            note(f"lease {lease_id} could not be checked and runs on: {error}")
+            note(f"lease {lease_id} could not be checked and keeps running: {error}")
     if faults:
         raise faults[0]

@@ -22,9 +22,7 @@ TEMPLATES_VARIABLE = "ASSAY_TEMPLATES"
 MAX_PASSWORD = 4_096
 Wheels = Annotated[
     Path | None,
-    typer.Option(
-        "--wheels", help="folder of wheels to prove with, sent along: for a pod that fetches nothing", exists=True
-    ),
+    typer.Option("--wheels", help="folder of wheels to send along, for a pod that cannot download them", exists=True),
 ]
 
 
@@ -32,25 +30,27 @@ Wheels = Annotated[
 class PodOptions(OptionGroup):
     """What a lease's pod starts from."""
 
-    image: Annotated[str | None, typer.Option("--image", help="image of the pod: python:3.12, ghcr.io/owner/name")] = (
+    image: Annotated[str | None, typer.Option("--image", help="image for the pod: python:3.12, ghcr.io/owner/name")] = (
         None
     )
     template: Annotated[
         str | None,
-        typer.Option("--template", help="a ready-made pod; `assay templates` lists them; with --image, from that"),
+        typer.Option("--template", help="a ready-made pod, see `assay templates`; --image replaces its image"),
     ] = None
     digest: Annotated[
-        str | None, typer.Option("--digest", help="sha256:… that the image must be, whatever its tag says by then")
+        str | None, typer.Option("--digest", help="sha256:… that the image must have, whatever its tag says")
     ] = None
-    registry_user: Annotated[str | None, typer.Option("--registry-user", help="login at a private registry")] = None
+    registry_user: Annotated[str | None, typer.Option("--registry-user", help="user name at a private registry")] = None
     registry_password_file: Annotated[
         Path | None,
-        typer.Option("--registry-password-file", help="file with its password; asked for on a terminal without one"),
+        typer.Option("--registry-password-file", help="file with its password; default ask on the terminal"),
     ] = None
-    env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE in the pod")] = None
+    env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE, an environment variable of the pod")] = (
+        None
+    )
     templates: Annotated[
         Path | None,
-        typer.Option("--templates", help=f"folder with templates of your own [env: {TEMPLATES_VARIABLE}]"),
+        typer.Option("--templates", help=f"folder with your own templates [env: {TEMPLATES_VARIABLE}]"),
     ] = None
 
     @property
@@ -67,7 +67,7 @@ class PodOptions(OptionGroup):
         known = templates_known(self.templates).get(self.template) if self.template else None
         body: dict[str, Any] = {
             "image": self.image or (known.image if known else None),
-            # One that is not known here may be the provider's own.
+            # One that is unknown here may be the provider's own.
             "template": None if known else self.template,
             "digest": self.digest,
             "login": self._login(ask),
@@ -86,12 +86,12 @@ class PodOptions(OptionGroup):
     def _login(self, ask: Callable[[str], str]) -> dict[str, str] | None:
         if self.registry_user is None:
             if self.registry_password_file is not None:
-                raise BadInput("--registry-password-file: say whose it is with --registry-user")
+                raise BadInput("--registry-password-file needs --registry-user")
             return None
         if self.registry_password_file is not None:
             return {"user": self.registry_user, "password": _first_line(self.registry_password_file)}
         if not sys.stdin.isatty():
-            raise BadInput("nobody can be asked for the registry's password here: --registry-password-file")
+            raise BadInput("there is no terminal to ask for the registry's password on: pass --registry-password-file")
         return {"user": self.registry_user, "password": ask(f"Password of {self.registry_user} at the registry: ")}
 
 
@@ -131,5 +131,5 @@ def wheels_in(folder: Path | None) -> tuple[Path, ...]:
         return ()
     found = tuple(sorted(folder.glob("*.whl")))
     if not found:
-        raise BadInput(f"--wheels {folder}: there are no wheels in it")
+        raise BadInput(f"--wheels {folder}: contains no wheels")
     return found

@@ -17,31 +17,37 @@ if TYPE_CHECKING:
     from assay.wire.pods import PodShownBody
 
 commands = typer.Typer(
-    help="The pod of a lease: its image, its state.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    help="Show, change or restart the pod of a lease.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 GIB = 1 << 30
 
 
 @commands.callback()
 def group() -> None:
-    """The pod of a lease: its image, its state."""
+    """Show, change or restart the pod of a lease."""
 
 
 @renter_command(commands, "set")
 async def set_pod(
     lease: LeaseId, connection: Connection, pod: PodOptions, asking: Asking, output: Output = OutputFormat.table
 ) -> None:
-    """Start a lease's pod from another image or template. What runs in it ends; /workspace stays, all else goes."""
+    """Restart a lease's pod from another image or template. Running programs end; only /workspace is kept."""
     from assay.renter.errors import BadInput
     from assay.renter.session.pod_images import choose_and_follow
 
     if not (pod.image or pod.template):
-        raise BadInput("say from what: --image or --template")
+        raise BadInput("give --image or --template")
     wanted = pod.wanted()
     async with connection.renter() as renter:
         session = await renter.session(lease)
         if (await session.pod()).state == "running":
-            asking.confirm(f"What runs in the pod of lease {lease} ends, and all but /workspace is lost. Go on?")
+            asking.confirm(
+                f"Programs that run in the pod of lease {lease} will end, and everything outside /workspace is lost. "
+                "Continue?"
+            )
         await choose_and_follow(session, wanted, note)
         shown = await session.pod()
     show(pod_json(shown) if output is not OutputFormat.table else pod_text(shown), output)
@@ -49,7 +55,7 @@ async def set_pod(
 
 @renter_command(commands, "show")
 async def show_pod(lease: LeaseId, connection: Connection, output: Output = OutputFormat.table) -> None:
-    """Show a lease's pod: its image, how it stands, what of its host it has, and when it ends."""
+    """Show a lease's pod: image, state, share of the host, and when it ends."""
     async with connection.renter() as renter:
         shown = await (await renter.session(lease)).pod()
     show(pod_json(shown) if output is not OutputFormat.table else pod_text(shown), output)
@@ -57,10 +63,10 @@ async def show_pod(lease: LeaseId, connection: Connection, output: Output = Outp
 
 @renter_command(commands, "restart")
 async def restart(lease: LeaseId, connection: Connection, asking: Asking, output: Output = OutputFormat.table) -> None:
-    """Start a lease's pod again. What runs in it ends, all its files stay."""
+    """Restart a lease's pod. Running programs end; all files are kept."""
     async with connection.renter() as renter:
         session = await renter.session(lease)
-        asking.confirm(f"What runs in the pod of lease {lease} ends. Go on?")
+        asking.confirm(f"Programs that run in the pod of lease {lease} will end. Continue?")
         shown = await session.restart_pod()
     show(pod_json(shown) if output is not OutputFormat.table else pod_text(shown), output)
 
@@ -68,10 +74,10 @@ async def restart(lease: LeaseId, connection: Connection, asking: Asking, output
 @renter_command(commands, "join")
 async def join(
     connection: Connection,
-    leases: Annotated[list[int], typer.Argument(help="leases, the first of which is node 0", min=1)],
+    leases: Annotated[list[int], typer.Argument(help="leases; the first becomes node 0", min=1)],
     output: Output = OutputFormat.table,
 ) -> None:
-    """Have the pods of several leases reach each other, at whichever providers they are."""
+    """Connect the pods of several leases, with any providers."""
     from assay.cli.renter.several import join_leases
 
     async with connection.renter() as renter:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 TEMPLATE_COLUMNS = {
-    "name": "template", "title": "what", "minMemory": "memory of a card", "ports": "ports", "image": "image",
+    "name": "template", "title": "what", "minMemory": "least memory of a card", "ports": "ports", "image": "image",
     "from": "from",
 }  # fmt: skip
 
@@ -26,9 +26,11 @@ async def templates(
     connection: Connection,
     folder: Annotated[
         Path | None,
-        typer.Option("--templates", help=f"folder with templates of your own [env: {TEMPLATES_VARIABLE}]"),
+        typer.Option("--templates", help=f"folder with your own templates [env: {TEMPLATES_VARIABLE}]"),
     ] = None,
-    lease: Annotated[int | None, typer.Option("--lease", help="also those of this lease's provider", min=1)] = None,
+    lease: Annotated[
+        int | None, typer.Option("--lease", help="include templates of this lease's provider", min=1)
+    ] = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """List ready-made pods for `assay rent --template` and `assay pod set --template`."""

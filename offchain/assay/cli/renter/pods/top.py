@@ -28,11 +28,11 @@ GIB, MIB = 1 << 30, 1 << 20
 async def top(
     lease: LeaseId,
     connection: Connection,
-    once: Annotated[bool, typer.Option("--once", help="show it once and end")] = False,
+    once: Annotated[bool, typer.Option("--once", help="print once and exit")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON, once")] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show what a lease's pod and cards use, as its provider reads it: now, and over the last hour."""
+    """Show what a lease's pod and cards use, as the provider measures it: now and over the last hour."""
     from rich.console import Console
     from rich.live import Live
 
@@ -54,7 +54,7 @@ async def top(
                 try:
                     used = await session.use()
                 except Unreachable as error:
-                    note(f"{error}; looking again in {LOOK_S:g} s")
+                    note(f"{error}; retrying in  {LOOK_S:g} s")
                     continue
                 live.update(use_table(before, used), refresh=True)
                 before = used

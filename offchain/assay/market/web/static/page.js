@@ -76,7 +76,7 @@ if (burn && burn.dataset.live === "1") {
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status >= 400 && event.detail.xhr.responseText.includes('role="alert"')) event.detail.shouldSwap = true;
 });
-document.addEventListener("htmx:sendError", () => byId("results")?.prepend(Object.assign(document.createElement("p"), { className: "notice bad", textContent: "The market does not answer: these results are of the filters before." })));
+document.addEventListener("htmx:sendError", () => byId("results")?.prepend(Object.assign(document.createElement("p"), { className: "notice bad", textContent: "The market does not answer: these results are for the previous filters." })));
 
 // Counts beside the facets follow the search that htmx has put in the URL.
 document.addEventListener("htmx:afterSwap", async (event) => {
