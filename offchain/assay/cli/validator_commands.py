@@ -148,6 +148,72 @@ def endpoint(
 
 
 @commands.command()
+@with_options
+def leave(seat: SeatOptions, output: Output = OutputFormat.table) -> None:
+    """Give up a seat, or its place in the queue. --key-file is the account that holds it.
+
+    It signs until the set changes, and must serve what it signed until its stake is free: leave the daemon running.
+    """
+    from assay.validator import process
+    from assay.validator.chain.leaving import SeatStatus, waits
+
+    with telling():
+        settings = seat.settings()
+        transaction, found = asyncio.run(process.leave(settings, process.load_key(settings)))
+    show(
+        {
+            "account": found.account,
+            "seat": found.status.name.lower(),
+            # A seat that only waited is given back at once, and its stake with it.
+            "leftFrom": None if found.status is SeatStatus.NONE else found.left_from,
+            "releasableAt": None if found.status is SeatStatus.NONE else found.releasable_at,
+            "waits": waits(found),
+            "transaction": transaction,
+        },
+        output,
+    )
+
+
+@commands.command()
+@with_options
+def withdraw(
+    seat: SeatOptions,
+    amount: Annotated[
+        str | None, typer.Argument(help="whole tokens of stake to ask back; default all that is free")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="who is paid; default the account itself")] = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Take out the stake that can be had now: what has unbonded, and that of a seat that has left.
+
+    What is free then begins to unbond; type it again when that is over. --key-file is the account that staked.
+    """
+    from assay.chain.contracts.amounts import STAKE_DECIMALS
+    from assay.protocol.hexadecimal import parse_address
+    from assay.renter.errors import RenterError
+    from assay.renter.money.amounts import parse_amount
+    from assay.validator import process
+    from assay.validator.chain.leaving import waits
+
+    with telling(), endings.telling(RenterError):
+        asked = parse_amount(amount, STAKE_DECIMALS) if amount else None
+        receiver = parse_address(to, "--to") if to else None
+        settings = seat.settings()
+        plan, sent, found = asyncio.run(process.withdraw(settings, process.load_key(settings), receiver, asked))
+    show(
+        {
+            "account": found.account,
+            "released": str(plan.released),
+            "paid": str(plan.paid),
+            "asked": str(plan.asked),
+            "waits": waits(found),
+            "transactions": sent,
+        },
+        output,
+    )
+
+
+@commands.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder for the settings file, the key file and the databases.")],
     rpc: Rpc = None,

@@ -36,10 +36,11 @@ from assay.signing.seat_signer import SeatSigner
 from assay.validator import metrics
 from assay.validator.api.app import create_app
 from assay.validator.api.services import ApiServices
-from assay.validator.chain import registration
+from assay.validator.chain import leaving, registration
 from assay.validator.chain.chain_reader import ContractReader
 from assay.validator.chain.chain_writer import ContractWriter
 from assay.validator.chain.follower import Follower
+from assay.validator.chain.leaving import SeatStake, SeatWithdrawal
 from assay.validator.chain.registration import Joined, account_of
 from assay.validator.daemon import Daemon
 from assay.validator.devices.device_client import DeviceClient
@@ -204,18 +205,24 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
         await chain.close()
 
 
-async def announce(settings: ValidatorSettings, key: SignerKey, endpoint: str) -> str:
-    """Changes where others reach the key's seat; hash of the transaction. Raises ChainError, ValidatorError."""
+@asynccontextmanager
+async def sending(settings: ValidatorSettings, key: SignerKey) -> AsyncIterator[tuple[Chain, Sender]]:
+    """The chain, and what sends for the key's account. Raises ChainError, ValidatorError."""
     chain = await connect(settings)
     journal: Journal | None = None
     try:
         journal = open_journal(settings, key, chain)
-        sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
-        return await registration.announce(chain, sender, endpoint, certificate_of(settings))
+        yield chain, Sender(chain, key, journal, poll_s=settings.poll_seconds)
     finally:
         if journal is not None:
             journal.close()
         await chain.close()
+
+
+async def announce(settings: ValidatorSettings, key: SignerKey, endpoint: str) -> str:
+    """Changes where others reach the key's seat; hash of the transaction. Raises ChainError, ValidatorError."""
+    async with sending(settings, key) as (chain, sender):
+        return await registration.announce(chain, sender, endpoint, certificate_of(settings))
 
 
 def certificate_of(settings: ValidatorSettings) -> bytes:
@@ -226,16 +233,26 @@ def certificate_of(settings: ValidatorSettings) -> bytes:
 
 async def join(settings: ValidatorSettings, key: SignerKey, signer: SignerKey, endpoint: str) -> Joined:
     """Takes a seat for the key's account. Raises ChainError, ValidatorError."""
-    chain = await connect(settings)
-    journal: Journal | None = None
-    try:
-        journal = open_journal(settings, key, chain)
-        sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
+    async with sending(settings, key) as (chain, sender):
         return await registration.join(chain, sender, signer, endpoint, certificate_of(settings))
-    finally:
-        if journal is not None:
-            journal.close()
-        await chain.close()
+
+
+async def leave(settings: ValidatorSettings, key: SignerKey) -> tuple[str, SeatStake]:
+    """Gives up the seat of the key's account: as `leaving.leave`. Raises ChainError, ValidatorError."""
+    async with sending(settings, key) as (chain, sender):
+        return await leaving.leave(chain, sender)
+
+
+async def withdraw(
+    settings: ValidatorSettings, key: SignerKey, receiver: str | None, amount: int | None
+) -> tuple[SeatWithdrawal, list[str], SeatStake]:
+    """Takes out what can be had of the key's account, to itself by default: (what it was, hashes of the transactions,
+    how it stands then). Raises ChainError, ValidatorError."""
+    async with sending(settings, key) as (chain, sender):
+        found = await leaving.read_seat_stake(chain, sender.address)
+        plan = leaving.withdrawal(found, receiver or sender.address, amount)
+        sent = [(await sender.send(call, label=call.function)).transaction_hash for call in plan.calls]
+        return plan, sent, await leaving.read_seat_stake(chain, sender.address)
 
 
 async def run(settings: ValidatorSettings, key: SignerKey) -> None:

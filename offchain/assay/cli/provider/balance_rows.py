@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.chain.contracts.amounts import show_amount
+from assay.chain.contracts.amounts import show_amount, tokens_text, utc
 from assay.cli.renter.reward_rows import rewards_json
 from assay.protocol.hexadecimal import to_hex
-from assay.provider.account.balance import Balance, Withdrawal, tokens_text, utc
+from assay.provider.account.balance import Balance, Withdrawal
 from assay.provider.account.next_steps import NextStep
 from assay.renter.money.rewards import Rewards
 

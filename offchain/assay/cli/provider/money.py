@@ -75,10 +75,11 @@ def withdraw(
     """
 
     async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
+        from assay.chain.contracts.amounts import STAKE_DECIMALS, tokens_text
         from assay.chain.rpc.client import ContractCall
         from assay.cli.provider.balance_rows import withdrawal_question, withdrawal_shown
         from assay.protocol.hexadecimal import parse_address
-        from assay.provider.account.balance import STAKE_DECIMALS, read_balance, tokens_text
+        from assay.provider.account.balance import read_balance
         from assay.provider.account.balance import withdrawal as planned
         from assay.provider.errors import Conflict
         from assay.renter.money.amounts import parse_amount

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from assay.chain.contracts.amounts import show_amount
+from assay.chain.contracts.amounts import tokens_text, utc
 from assay.chain.contracts.devices import DeviceDirectory, DeviceStatus
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.leases import active_lease, read_lease
@@ -19,8 +18,6 @@ from assay.provider.account.standing import credit_of, leases_of, operators_of
 from assay.provider.errors import Conflict
 
 ESCROW, REGISTRY = "LeaseEscrow", "DeviceRegistry"
-STAKE_DECIMALS = 18  # the network token's
-LAST_DAY = 253_402_128_000  # 9999-12-30
 
 
 @dataclass(frozen=True)
@@ -194,18 +191,6 @@ def waits(balance: Balance) -> list[str]:
             until = f", leased until {utc(one.leased_until)}" if one.leased_until else ""
             found.append(f"device {name} is active{until}: `assay provider retire` takes it off the market")
     return found
-
-
-def tokens_text(base_units: int) -> str:
-    """An amount of the network token, for people."""
-    return f"{show_amount(base_units, STAKE_DECIMALS)} network tokens"
-
-
-def utc(seconds: int) -> str:
-    """A time of the chain, for people. Contracts take times that no calendar has."""
-    if seconds > LAST_DAY:
-        return "after the year 9999"
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 async def _devices(chain: Chain, provider: str) -> tuple[DeviceStake, ...]:

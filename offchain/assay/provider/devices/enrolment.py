@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assay.chain.contracts.amounts import show_amount
+from assay.chain.contracts.amounts import tokens_text
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.network.errors import BadOrigin
 from assay.network.origins import parse_origin
 from assay.provider.errors import ProviderError
-
-STAKE_DECIMALS = 18  # the network token's
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,7 @@ async def stake_calls(chain: Chain, account: str, needed: int) -> list[tuple[str
     held = await token.balance(account)
     if held < missing:
         raise ProviderError(
-            f"the stake lacks {show_amount(missing, STAKE_DECIMALS)} network tokens, {account} holds "
-            f"{show_amount(held, STAKE_DECIMALS)}: send it the rest"
+            f"the stake lacks {tokens_text(missing)}, {account} holds {tokens_text(held)}: send it the rest"
         )
     calls = [("deposit stake", ContractCall("StakeManager", "deposit", (account, missing)))]
     if await token.allowance(account, manager) < missing:

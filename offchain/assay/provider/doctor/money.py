@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from assay.chain.contracts.amounts import show_amount
+from assay.chain.contracts.amounts import show_amount, utc
 from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.key_files import Key, open_key
@@ -13,7 +13,6 @@ from assay.chain.rpc.client import Chain
 from assay.protocol.rates import cost
 from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority, scope_names
-from assay.provider.account.balance import utc
 from assay.provider.account.next_steps import MIN_COIN
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.registered import device_keys, load_devices, started_prices

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from assay.chain.contracts.amounts import LAST_DAY
 from assay.chain.contracts.amounts import show_amount as show_amount
 from assay.protocol.rates import HOUR_S, cost
 from assay.renter.errors import BadInput
 
-LAST_DAY = 253_402_128_000  # 9999-12-30
 _AMOUNT = re.compile(r"([0-9]{1,60})(?:\.([0-9]{1,36}))?")
 _UNITS = {"s": 1, "m": 60, "h": HOUR_S, "d": 24 * HOUR_S}
 
