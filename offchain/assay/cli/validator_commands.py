@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assay.validator.settings import ValidatorSettings
 
 commands = typer.Typer(
-    help="Challenge devices and sign what was measured.",
+    help="Challenge devices and sign what they proved.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -30,7 +30,7 @@ commands = typer.Typer(
 commands.add_typer(rewards.commands, name="rewards")
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
-Rpc = Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more.")]
+Rpc = Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; repeat for more.")]
 DeploymentFile = Annotated[Path | None, typer.Option("--deployment", help="Deployment file.")]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="File with its password.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the databases.")]
@@ -85,7 +85,7 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Threads that verify openings.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
-    """Run the validator until it is told to stop."""
+    """Run the validator until stopped."""
     from assay.daemon import json_log
     from assay.validator import process
 
@@ -102,7 +102,7 @@ def join(
     endpoint: Annotated[str, typer.Option(help="Where other seats reach this validator, http(s)://host:port.")],
     seat: SeatOptions,
     signer_key_file: Annotated[
-        Path | None, typer.Option(help="Key that signs for the seat; the account's own where it is absent.")
+        Path | None, typer.Option(help="Key that signs for the seat; default the account's own.")
     ] = None,
     signer_password_file: Annotated[Path | None, typer.Option(help="File with its password.")] = None,
     output: Output = OutputFormat.table,
@@ -138,7 +138,7 @@ def endpoint(
     url: Annotated[str, typer.Argument(help="Where other seats reach this validator, https://host:port.")],
     seat: SeatOptions,
 ) -> None:
-    """Announce another address, or another certificate, for a seat. --key-file is the account that holds it."""
+    """Announce a new address or certificate for a seat. --key-file is the account that holds it."""
     from assay.validator import process
 
     with telling():
@@ -220,7 +220,7 @@ def init(
     deployment: DeploymentFile = None,
     password_file: PasswordFile = None,
 ) -> None:
-    """Make a folder with a new key file, a certificate, and a settings file in which every setting is explained."""
+    """Create a folder with a new key file, a certificate, and a settings file that explains every setting."""
     from assay.chain import key_files
     from assay.chain.certificate import create_certificate
     from assay.chain.new_files import together
@@ -248,7 +248,7 @@ def status(
     port: Annotated[int | None, typer.Option(help="Its port.")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Ask the running validator how it is doing."""
+    """Show the status of the running validator."""
     from assay.validator.process import ask_status
     from assay.validator.settings import ValidatorSettings
 
@@ -290,23 +290,23 @@ def export_record(out: Annotated[Path, typer.Option(help="File to write.")], key
 @with_options
 def import_record(
     file: Annotated[Path, typer.Option(help="File that `export` wrote.")],
-    latest_epoch: Annotated[int, typer.Option(min=0, help="The epoch at work now: epochs up to it are sat out.")],
+    latest_epoch: Annotated[int, typer.Option(min=0, help="The current epoch: the seat sits out epochs up to it.")],
     key: SigningKey,
 ) -> None:
-    """Take over what the seat signed elsewhere."""
+    """Import what the seat signed on another machine."""
     from assay.validator import process
     from assay.validator.storage import signing_record
 
     with telling():
         settings = key.settings()
         new = signing_record.take_over(settings, process.load_key(settings), file, latest_epoch)
-    show({"new statements": new, "sat out through epoch": latest_epoch}, OutputFormat.table)
+    show({"new statements": new, "sits out until after epoch": latest_epoch}, OutputFormat.table)
 
 
 @commands.command()
 @with_options
 def doctor(seat: SeatOptions, host: Host = None, port: Port = None, output: Output = OutputFormat.table) -> None:
-    """Check every setting against the chain and the other seats; status 1 when anything is wrong."""
+    """Check every setting against the chain and the other seats. Exits with 1 if anything is wrong."""
     from assay.validator.doctor import Doctor
 
     with telling():

@@ -21,9 +21,9 @@ rewards = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
-    help="What the network owes the provider, and claiming it.",
+    help="Show and claim the provider's network rewards.",
 )
-Receiver = Annotated[str | None, typer.Option("--to", help="who is paid; default the provider's payout address")]
+Receiver = Annotated[str | None, typer.Option("--to", help="account to pay; default the provider's payout address")]
 
 
 @with_options
@@ -146,7 +146,7 @@ def claim(given: SendingOptions, asking: Asking, to: Receiver = None, output: Ou
 def retire(
     given: SendingOptions,
     asking: Asking,
-    devices: Annotated[list[str] | None, typer.Argument(help="device ids, 0x…, or enough of their beginnings")] = None,
+    devices: Annotated[list[str] | None, typer.Argument(help="device ids, 0x…, or their first digits")] = None,
     every: Annotated[bool, typer.Option("--all", help="all devices that are not leased")] = False,
     output: Output = OutputFormat.table,
 ) -> None:

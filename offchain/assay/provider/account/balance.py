@@ -162,7 +162,7 @@ def withdrawal(balance: Balance, receiver: str, amount: int | None = None) -> Wi
         )
     if asked and balance.stake.pending and not paid:
         if amount is not None:
-            raise Conflict(f"one withdrawal at a time: {pending_text(balance)}")
+            raise Conflict(f"only one withdrawal at a time: {pending_text(balance)}")
         asked = 0
     if asked:
         calls.append(ContractCall(MANAGER, "requestWithdrawal", (asked,)))
@@ -186,7 +186,7 @@ def waits(balance: Balance) -> list[str]:
         if one.held and one.demands:
             found.append(f"device {name} has {one.demands} open demands: its daemon must answer them")
         elif one.held and balance.now < one.free_from:
-            found.append(f"the stake of device {name} can be proven against until {utc(one.free_from)}")
+            found.append(f"the stake of device {name} can be disputed until {utc(one.free_from)}")
         elif one.status is DeviceStatus.ACTIVE:
             until = f", leased until {utc(one.leased_until)}" if one.leased_until else ""
             found.append(f"device {name} is active{until}: `assay provider retire` takes it off the market")

@@ -51,7 +51,9 @@ def test_withdrawal__leases_due__are_collected_first() -> None:
 def test_withdrawal__something_unbonds_already__releases_and_asks_for_nothing_more() -> None:
     found = balance(stake=AccountStake(40, 40, 15, NOW + 1), devices=(RETIRED,))
     assert calls(found) == [("releaseStake", RETIRED.device_id)]
-    with pytest.raises(Conflict, match=r"one withdrawal at a time: 0\.0+15 network tokens are unbonding until 1970-"):
+    with pytest.raises(
+        Conflict, match=r"only one withdrawal at a time: 0\.0+15 network tokens are unbonding until 1970-"
+    ):
         withdrawal(found, VAULT, 40)
 
 
@@ -60,7 +62,7 @@ def test_withdrawal__something_unbonds_already__releases_and_asks_for_nothing_mo
     [
         ({}, "there is no stake"),
         ({"stake": AccountStake(40, 40, 0, 0), "devices": (ACTIVE,)}, "is active: `assay provider retire`"),
-        ({"stake": AccountStake(40, 40, 0, 0), "devices": (HELD,)}, "proven against until 1970-01-01 02:55:00 UTC"),
+        ({"stake": AccountStake(40, 40, 0, 0), "devices": (HELD,)}, "disputed until 1970-01-01 02:55:00 UTC"),
         ({"stake": AccountStake(40, 40, 0, 0), "devices": (replace(RETIRED, demands=2),)}, "2 open demands"),
         ({"stake": AccountStake(0, 0, 15, NOW + 1)}, "unbonding until 1970-01-01 02:46:41 UTC"),
         ({"devices": (replace(ACTIVE, leased_until=NOW + 60),)}, "leased until 1970-01-01 02:47:40 UTC"),
