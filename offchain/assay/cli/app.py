@@ -17,6 +17,7 @@ RENTING: dict[str, tuple[str, str]] = {
     "rent": ("assay.cli.renter.rent", "Lease a device, once this machine has verified its proof."),
     "leases": ("assay.cli.renter.leases", "List this wallet's leases and their money."),
     "run": ("assay.cli.renter.jobs", "Run a batch job: upload, follow, download; exits with its status."),
+    "serve": ("assay.cli.renter.serving.serve", "Serve a template's server on several leases behind one address."),
     "jobs": ("assay.cli.renter.jobs", "List the jobs of a lease."),
     "logs": ("assay.cli.renter.jobs", "Print a job's output; -f follows it."),
     "stop-job": ("assay.cli.renter.jobs", "End a job."),

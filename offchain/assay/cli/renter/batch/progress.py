@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from assay.cli.output import escaped, note
 
@@ -15,28 +15,29 @@ if TYPE_CHECKING:
 
     from assay.renter.batch.batch_run import BatchProgress
 
+P = TypeVar("P")
 EVERY_S = 30.0  # between lines where nobody watches
 MOST_LINES = 12  # of what one event tells
 
 
-class Teller:
-    """Tells of events and of how far it is; `amount` shows base units."""
+class Teller(Generic[P]):
+    """Tells of events and of how far it is, which `line` puts into words."""
 
-    def __init__(self, amount: Callable[[int], str], status: Status | None) -> None:
-        self._amount, self._status = amount, status
+    def __init__(self, line: Callable[[P], str], status: Status | None) -> None:
+        self._line, self._status = line, status
         self._told_at, self._told = time.monotonic(), ""
 
     @classmethod
     @contextmanager
-    def opened(cls, amount: Callable[[int], str]) -> Iterator[Teller]:
+    def opened(cls, line: Callable[[P], str]) -> Iterator[Teller[P]]:
         """For the time of a `with` block."""
         if not sys.stderr.isatty():
-            yield cls(amount, None)
+            yield cls(line, None)
             return
         from rich.console import Console
 
         with Console(stderr=True).status("") as status:
-            yield cls(amount, status)
+            yield cls(line, status)
 
     def tell(self, text: str) -> None:
         """An event; of a job's output the last lines, indented."""
@@ -51,9 +52,9 @@ class Teller:
             for line in lines:
                 self._status.console.print(Text(escaped(line)), highlight=False, soft_wrap=True)
 
-    def look(self, progress: BatchProgress) -> None:
+    def look(self, progress: P) -> None:
         """How far it is."""
-        text = progress_text(progress, self._amount)
+        text = self._line(progress)
         if self._status is not None:
             from rich.text import Text
 

@@ -15,7 +15,7 @@ import typer
 
 from assay.cli.output import OutputFormat, note, show
 from assay.cli.renter.batch.options import BatchOptions
-from assay.cli.renter.batch.progress import Teller
+from assay.cli.renter.batch.progress import Teller, progress_text
 from assay.cli.renter.batch.transfers import fetch_results, put_needed
 from assay.cli.renter.options import Asking, Connection, Filters, size_mib
 from assay.cli.renter.pods.options import PodOptions, variable
@@ -24,7 +24,7 @@ from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
     from assay.renter.batch.batch_journal import BatchJournal
-    from assay.renter.batch.batch_run import BatchOutcome
+    from assay.renter.batch.batch_run import BatchOutcome, BatchProgress
     from assay.renter.batch.job_list import BatchJob
     from assay.renter.batch.ports import BatchWork
     from assay.renter.market.search import Wanted
@@ -71,20 +71,27 @@ async def run_each(
     async with connection.renter() as renter:
         journal = BatchJournal(into / JOURNAL)
         try:
-            token = await _token(renter, journal, wanted)
+            token = await paid_in(renter, journal, wanted)
             wanted = replace(wanted, token=token)
             journal.claim(f"{renter.address} on chain {renter.chain.chain_id}, paid in {token}")
             journal.take(jobs)
             if options.again:
                 journal.forgive()
-            decimals, symbol = await _coin(renter, token)
+            decimals, symbol = await coin_of(renter, token)
             units = parse_amount(str(budget), decimals)
             limits = BatchLimits(options.max_leases, units, seconds, options.tries)
             asking.confirm(
                 f"Rent up to {options.max_leases} leases at once for {len(jobs)} jobs, for at most {budget} {symbol} "
                 "in all?"
             )
-            with Teller.opened(lambda amount: f"{show_amount(amount, decimals)} of {budget} {symbol}") as teller:
+
+            def amount(units: int) -> str:
+                return f"{show_amount(units, decimals)} of {budget} {symbol}"
+
+            def line(progress: BatchProgress) -> str:
+                return progress_text(progress, amount)
+
+            with Teller.opened(line) as teller:
                 market = RenterMarket(renter, wanted, minima, pod_body, teller.tell)
                 work = _work(options, each, most)
                 run = BatchRun(market, journal, jobs, limits, work, into, teller.tell)
@@ -125,7 +132,7 @@ def _budget(options: BatchOptions) -> Decimal:
     return value
 
 
-async def _token(renter: Renter, journal: BatchJournal, wanted: Wanted) -> str:
+async def paid_in(renter: Renter, journal: BatchJournal, wanted: Wanted) -> str:
     """What leases are paid in: what was asked for, what the batch began with, or the one that offers have."""
     from assay.renter.market.search import Order
 
@@ -141,7 +148,8 @@ async def _token(renter: Renter, journal: BatchJournal, wanted: Wanted) -> str:
     return tokens[0]
 
 
-async def _coin(renter: Renter, token: str) -> tuple[int, str]:
+async def coin_of(renter: Renter, token: str) -> tuple[int, str]:
+    """A token's decimals and symbol."""
     from assay.chain.contracts.erc20 import Erc20
 
     coin = Erc20(renter.chain, token)

@@ -1,0 +1,1 @@
+"""`assay serve`: one server on several leases behind one address here."""
