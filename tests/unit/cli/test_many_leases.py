@@ -23,7 +23,7 @@ Assay = Callable[..., Any]
         ("run --each {jobs} --budget 0 --yes", "--budget '0'"),
         ("run --each {folder}/none --budget 1 --yes", "No such file"),
         ("run --each {wrong} --budget 1 --yes", "line 2"),
-        ("run --each {jobs} --budget 1 --download x --yes", "leave --download"),
+        ("run --each {jobs} --budget 1 --download x --yes", "leave out --download"),
         ("run --each {jobs} --budget 1 --max-results many --yes", "--max-results 'many'"),
         ("run --each {jobs} --budget 1 --lease-time soon --yes", "'soon' is not a duration"),
         ("run --budget 1 7 -- ls", "--each FILE"),
