@@ -1,4 +1,4 @@
-"""A whole network on this machine: `ape run devnet demo` shows it at work, `ape run devnet up` leaves it on."""
+"""A whole network on this machine: `ape run devnet demo` shows it at work, `up` leaves it on, `rehearsal` tests it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from assay.devnet.chain_node import NODES
 from assay.devnet.demo.story import run_demo
 from assay.devnet.errors import DevnetError
 from assay.devnet.network import EPOCH_SECONDS, NetworkPlan
+from assay.devnet.rehearsal.rehearse import run_rehearsal
 from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
@@ -95,3 +96,14 @@ def up(folder: Path, port: int, node: str, epoch_seconds: int) -> None:
     """Leave a network running and print where and with which keys."""
     plan = NetworkPlan(folder=folder, port=port, renters=RENTERS, guests=GUESTS, epoch_seconds=epoch_seconds, node=node)
     _finish(keep_running(plan))
+
+
+@cli.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="What was seen; build/rehearsal-NODE.json.")
+@Node
+@EpochSeconds
+def rehearsal(folder: Path, out: Path | None, node: str, epoch_seconds: int) -> None:
+    """Rehearse a launch: seats killed, a reorganisation, a pause, a veto, a decision, a sunset, a second deployment."""
+    plan = NetworkPlan(folder=folder, epoch_seconds=epoch_seconds, node=node)
+    _finish(run_rehearsal(plan, out or Path(f"build/rehearsal-{node}.json")))

@@ -23,9 +23,22 @@ async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Proc
     with progress.step("local chain"):
         url = await start_node(NODES[plan.node], processes, port, workspace.log(plan.node), ACCOUNTS)
     network = Network(plan, workspace, processes, url, _participants(plan, workspace))
+    await bring_up(network, progress)
+    return network
+
+
+def another_network(network: Network, workspace: Workspace) -> Network:
+    """A second deployment on the same chain for the same accounts, with a folder of its own; nothing runs yet."""
+    plan = network.plan
+    return Network(plan, workspace, network.processes, network.url, _participants(plan, workspace))
+
+
+async def bring_up(network: Network, progress: Progress) -> None:
+    """Contracts on the chain that runs, then all that takes part. Raises DevnetError."""
+    plan = network.plan
     with progress.step("contracts, deployed with Ape"):
         await deploy(plan, network)
-    seats = _validators(plan)
+    seats = validators(plan)
     daemons = [*seats, *plan.providers, "market"]
     ports = free_ports(len(daemons) + len(plan.providers))
     for name, daemon_port in zip(daemons, ports, strict=False):
@@ -38,15 +51,15 @@ async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Proc
         await _at_most(4, work)
     with progress.step(f"{len(daemons) + 1} daemons"):
         _start_daemons(network)
-    return network
 
 
-def _validators(plan: NetworkPlan) -> list[str]:
+def validators(plan: NetworkPlan) -> list[str]:
+    """Names of the seats."""
     return [f"validator-{number}" for number in range(1, plan.validators + 1)]
 
 
 def _participants(plan: NetworkPlan, workspace: Workspace) -> dict[str, Participant]:
-    names = ["deployer", "guardian", *_validators(plan), *plan.providers, "watcher", *plan.renters, *plan.guests]
+    names = ["deployer", "guardian", *validators(plan), *plan.providers, "watcher", *plan.renters, *plan.guests]
     for host in (host_of(provider) for provider in sorted(plan.operated)):
         names += [host.operator, host.payout]
     password = workspace.password_file.read_text()
@@ -59,15 +72,20 @@ async def _join(network: Network, name: str) -> None:
 
 def _start_daemons(network: Network) -> None:
     plan = network.plan
-    for name in _validators(plan):
-        command = ["assay", "validator", "run", *listen(network, name), *network.options(name)]
-        network.processes.start(name, command, network.workspace.log(name))
+    for name in validators(plan):
+        start_validator(network, name)
     for name in plan.providers:
         start_provider(network, name, CHEATING if name in plan.skips_rows else plan.engine)
     network.processes.start(
         "watcher", ["assay", "watch", *network.options("watcher")], network.workspace.log("watcher")
     )
     _start_market(network)
+
+
+def start_validator(network: Network, name: str) -> None:
+    """Starts a seat's daemon, over whatever it stored before."""
+    command = ["assay", "validator", "run", *listen(network, name), *network.options(name)]
+    network.processes.start(name, command, network.workspace.log(name))
 
 
 def _start_market(network: Network) -> None:

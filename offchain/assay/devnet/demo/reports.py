@@ -37,6 +37,19 @@ def read_report(network: Network, epoch: int) -> list[DeviceResult]:
     return [_result(network, ledger, parse_report_line(entry, root)) for entry in lines]
 
 
+def first_good_report(network: Network, since: int = 0) -> tuple[int, list[DeviceResult]] | None:
+    """The first report from epoch `since` on in which all honest providers pass; None before."""
+    honest = set(network.plan.providers) - network.plan.skips_rows
+    for log in network.ledger.events("EpochOracle", "EpochReported"):
+        epoch = int(log["args"]["epoch"])
+        if epoch < since:
+            continue
+        devices = read_report(network, epoch)
+        if honest <= {one.provider for one in devices if one.flags == ["passed"]}:
+            return epoch, devices
+    return None
+
+
 def read_earned(network: Network) -> dict[str, int]:
     """What each provider and validator has earned by the newest report that is served, base units, by name.
 

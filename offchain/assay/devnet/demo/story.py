@@ -11,8 +11,8 @@ from rich.console import Console
 
 from assay.devnet.demo.lease import lease_and_run, settle
 from assay.devnet.demo.narration import Narrator
-from assay.devnet.demo.outcome import DemoOutcome, DeviceResult, SlashResult, StakeChange
-from assay.devnet.demo.reports import read_earned, read_report
+from assay.devnet.demo.outcome import DemoOutcome, SlashResult, StakeChange
+from assay.devnet.demo.reports import first_good_report, read_earned
 from assay.devnet.demo.tables import print_outcome, print_pages
 from assay.devnet.ledger import Ledger
 from assay.devnet.market_pages import shown
@@ -62,7 +62,7 @@ async def _story(network: Network, plan: NetworkPlan, progress: Progress, before
         "a report in which the honest pass",
         EPOCH_PATIENCE,
         network,
-        lambda: _first_good_report(network, plan),
+        lambda: first_good_report(network),
     )
     progress.done(f"epoch {epoch} measured {len(devices)} devices")
     job = await lease_and_run(network, progress)
@@ -102,16 +102,6 @@ def _stakes(network: Network, plan: NetworkPlan) -> dict[str, int]:
         stake = ledger.stake(network.participants[name].address)
         stakes[name] = stake.active + stake.pending
     return stakes
-
-
-def _first_good_report(network: Network, plan: NetworkPlan) -> tuple[int, list[DeviceResult]] | None:
-    honest = set(plan.providers) - plan.skips_rows
-    for log in network.ledger.events("EpochOracle", "EpochReported"):
-        epoch = int(log["args"]["epoch"])
-        devices = read_report(network, epoch)
-        if honest <= {one.provider for one in devices if one.flags == ["passed"]}:
-            return epoch, devices
-    return None
 
 
 def _slash(network: Network, plan: NetworkPlan) -> Any:

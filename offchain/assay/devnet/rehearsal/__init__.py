@@ -1,0 +1,1 @@
+"""A launch rehearsed on one machine: what a public network must survive, drill after drill."""
