@@ -9,7 +9,7 @@ $(DOCS)/.installed: scripts/_docs/requirements.lock | $(VENV)/.installed
 	touch $@
 
 docs: $(DOCS)/.installed ## Build the site of the documents into build/docs/site; a broken link or anchor fails
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict 2>&1 | sed -n "/WARNING\|ERROR\|Abort/p"
 
 docs-serve: $(DOCS)/.installed ## Show the site on http://127.0.0.1:8000, and anew after each change
 	$(DOCS)/bin/mkdocs serve

@@ -1,4 +1,4 @@
-"""Prometheus metrics of a validator. Names are documented in docs/operations.md; the board and the alerts read them."""
+"""Prometheus metrics of a validator, as docs/how-to/operations.md documents them; board and alerts read them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.unit.validator.simulation.network import SimNetwork
 from tests.unit.validator.simulation.virtual_time import run
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "operations.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "operations.md").read_text()
 SOURCE = Path(metrics.__file__).read_text()
 NAMES = {name if name != "assay_epochs" else "assay_epochs_total" for name in re.findall(r'"(assay_[a-z_]+)"', SOURCE)}
 

@@ -1,4 +1,4 @@
-"""Prometheus metrics of a host's cards. Names are documented in docs/operations.md."""
+"""Prometheus metrics of a host's cards. Names are documented in docs/how-to/operations.md."""
 
 from __future__ import annotations
 
