@@ -20,9 +20,10 @@ from sqlalchemy import Engine
 from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.status import Status
-from assay.market.queries.search import SORTS, Search, SearchTable
+from assay.market.queries.search import Search, SearchTable
 from assay.market.store.database import open_database
 from assay.sheet.fields import NUMBERS
+from assay.sheet.orders import SORTS
 from benchmarks.market.indexing import blocks_per_second
 from benchmarks.market.invented import MODELS, REGIONS, TOKENS, Network
 from benchmarks.market.postgres import temporary_postgres

@@ -48,7 +48,7 @@ from assay.renter.market.offer_checks import ESCROW
 from assay.renter.market.placement import ANYWHERE, Placement
 from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
-from assay.renter.market.testimony import Testimonies
+from assay.renter.market.testimony import RenterTestimony
 from assay.renter.market.validators import Validators
 from assay.renter.money.holdings import holdings
 from assay.renter.money.receipts import LeaseReceipt, Receipts
@@ -101,7 +101,7 @@ class Renter:
         validators = Validators(chain, http)
         measure = partial(round_trips, connect=open_and_close(self.addresses))
         self._discovery = Discovery(chain, http, validators, clock, measure)
-        self._testimonies = Testimonies(chain, chain.domain(ESCROW), clock)
+        self._testimony = RenterTestimony(chain, chain.domain(ESCROW), clock)
         self._rewards = RewardFinder(chain, validators)
         self._lease_offers = OpenedOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
@@ -180,7 +180,7 @@ class Renter:
 
     async def testimony(self, device_ids: Sequence[DeviceId]) -> Sheet:
         """What renters measured of these devices, as a market has it and the chain bears it out. Raises as above."""
-        return await self._testimonies.of(self._at_market(), device_ids)
+        return await self._testimony.of(self._at_market(), device_ids)
 
     async def testify(self, checked: Checked) -> None:
         """Signs what a check found and has the market keep it. Raises as above."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+from assay.protocol.specification import DeclaredHost
 from assay.protocol.text import printable
 from assay.protocol.typed_message import camel_case
 from assay.sheet.model_names import NamedModel, named_model
@@ -52,6 +53,16 @@ class DeclaredSheet:
         )
         driver = document.get("driver")
         return cls(printable(driver[:MAX_DRIVER]) if isinstance(driver, str) else "", **values)
+
+
+# What a `DeclaredHost` fills of a row; 0 is not declared.
+HOST_COLUMNS = ("host_cores", "host_memory_mib", "host_disk_mib")
+
+
+def host_columns(host: DeclaredHost | None) -> dict[str, int]:
+    """The columns of a declared part of a host; zeros where nothing is declared."""
+    numbers = (host.cores, host.memory_mib, host.disk_mib) if host else (0, 0, 0)
+    return dict(zip(HOST_COLUMNS, numbers, strict=True))
 
 
 NUMBER_NAMES = tuple(field.name for field in fields(DeclaredSheet) if field.name != "driver")

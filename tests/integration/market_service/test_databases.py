@@ -17,12 +17,13 @@ from assay.market.events.registry import log_of
 from assay.market.follow.index import LogBatch, MarketIndex, Tip
 from assay.market.follow.offer_follower import OfferFollower
 from assay.market.queries.rollbacks import branch_marked, newest_branch, taken_back
-from assay.market.queries.search import ORDERS, Search, SearchTable
+from assay.market.queries.search import Search, SearchTable
 from assay.market.sources.offers import specification
 from assay.market.store.database import INDEX_TABLES, claim_identity, metadata, migrate, open_database
 from assay.market.store.rows import table_rows
 from assay.market.store.tables import identity, rewards, tips
 from assay.protocol.signing import Domain
+from assay.sheet.orders import ORDERS
 from benchmarks.market.postgres import installed, temporary_postgres
 
 from .seeded import account, fill, h

@@ -42,7 +42,7 @@ def inject(page: Page, rpc: str, account: str) -> list[str]:
     """A wallet of an account of anvil's."""
 
     def answer(method: str, parameters: list[Any]) -> Any:
-        if method == "eth_requestAccounts":
+        if method in ("eth_accounts", "eth_requestAccounts"):
             return {"result": [account]}
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
         request = urllib.request.Request(rpc, body, {"content-type": "application/json"})  # noqa: S310 - loopback

@@ -13,15 +13,17 @@ from fastapi.routing import APIRoute
 from assay.market.errors import BadQuery
 from assay.market.projection.listings import STATES
 from assay.market.queries.pages import MAX_CURSOR, MAX_ROWS
-from assay.market.queries.search import BEST, SORTS, Search
+from assay.market.queries.search import Search
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import MAX_DEVICES
 from assay.protocol.types import DeviceId
 from assay.sheet.fields import bound_of
+from assay.sheet.orders import BEST, SORTS
 
 _HASH = "^0x[0-9a-fA-F]{64}$"
 _ADDRESS = "^0x[0-9a-fA-F]{40}$"
 MAX_CHOICES = 20
+BY_AMOUNT = tuple(name for name, order in SORTS.items() if order.is_amount)
 
 Hash = Annotated[str, Path(pattern=_HASH)]
 AddressPath = Annotated[str, Path(pattern=_ADDRESS)]
@@ -134,7 +136,15 @@ def search_parameters(
         int, Query(alias="minDiskGiB", ge=0, lt=1 << 31, description="Its disk, declared, of all devices.")
     ] = 0,
     min_score: Annotated[int, Query(alias="minScoreGops", ge=0, lt=1 << 62)] = 0,
-    max_rate: Annotated[str, Query(alias="maxRate", pattern="^[0-9]{0,38}$")] = "",
+    max_rate: Annotated[
+        str,
+        Query(
+            alias="maxRate",
+            pattern="^[0-9]{0,38}$",
+            description="Base units x 10^18 a second of all devices together; of one token, which has to be named "
+            "where prices are in several.",
+        ),
+    ] = "",
     min_reliability: Annotated[int, Query(alias="minReliabilityBps", ge=0, le=10_000)] = 0,
     min_hours: Annotated[int, Query(alias="minHours", ge=0, lt=1 << 24)] = 0,
     firm: Annotated[bool, Query(description="Only offers that the provider cannot end by giving notice.")] = False,
@@ -143,7 +153,14 @@ def search_parameters(
     no_slashed: Annotated[
         bool, Query(alias="noSlashed", description="No provider that ever had a device slashed.")
     ] = False,
-    sort: Annotated[str, Query(max_length=24, description=f"One of {', '.join(SORTS)}.")] = BEST,
+    sort: Annotated[
+        str,
+        Query(
+            max_length=24,
+            description=f"One of {', '.join(SORTS)}. Amounts of different tokens do not compare: by "
+            f"{', '.join(BY_AMOUNT)} it is one token after the other, by its address.",
+        ),
+    ] = BEST,
 ) -> Search:
     """The search of a request's query."""
     states = () if "all" in state else tuple(dict.fromkeys(s for s in state if s))

@@ -23,8 +23,9 @@ from assay.market.store.tables import devices, offers, operators
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.leases import shown_devices
 from assay.protocol.signing import Domain
-from assay.protocol.specification import DeclaredHost, Specification
+from assay.protocol.specification import Specification
 from assay.protocol.types import DeviceId
+from assay.sheet.declared import host_columns
 from assay.wire import paths
 from assay.wire.leases import SignedOffer
 from assay.wire.limits import MAX_OFFERS_BYTES
@@ -213,14 +214,11 @@ def _offer_gone(offer_hash: bytes, device_ids: Sequence[DeviceId]) -> list[Chang
 
 
 def _specification_change(spec: Specification) -> Change:
-    host = spec.host or DeclaredHost(0, 0, 0)
     values = {
         "model": spec.model,
         "memory_mib": spec.memory_mib,
         "region": spec.region,
         "document": spec.document,
-        "host_cores": host.cores,
-        "host_memory_mib": host.memory_mib,
-        "host_disk_mib": host.disk_mib,
+        **host_columns(spec.host),
     }
     return Change("specifications", (spec.spec_hash,), values)

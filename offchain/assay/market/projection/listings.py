@@ -17,7 +17,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import Flag
 from assay.protocol.profile import Profile
 from assay.protocol.types import DeviceId
-from assay.sheet.declared import declared_of_all
+from assay.sheet.declared import HOST_COLUMNS, declared_of_all
 from assay.sheet.model_names import named_model, of_expected_bps
 from assay.sheet.reliability import lower_bound_bps, rank_rate
 
@@ -37,7 +37,6 @@ MAX_MODELS = 80  # characters
 FULL_BPS = 10_000
 MAX_RANK = (1 << 128) - 2  # what has no price comes behind
 SECTOR_BYTES = 2 * SECTOR_VALUES
-HOST = ("host_cores", "host_memory_mib", "host_disk_mib")  # declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +151,9 @@ def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | N
 
 def _host(specifications: Sequence[Mapping[str, Any] | None]) -> dict[str, int]:
     """What all of them declare of their machine together; nothing where one declares nothing."""
-    each = [{name: spec.get(name, 0) if spec else 0 for name in HOST} for spec in specifications]
+    each = [{name: spec.get(name, 0) if spec else 0 for name in HOST_COLUMNS} for spec in specifications]
     whole = all(min(one.values()) > 0 for one in each)
-    return {name: sum(one[name] for one in each) if whole else 0 for name in HOST}
+    return {name: sum(one[name] for one in each) if whole else 0 for name in HOST_COLUMNS}
 
 
 def _model(members: Sequence[Member], score: int) -> dict[str, Any]:

@@ -21,23 +21,8 @@ from assay.market.projection.listings import AVAILABLE
 from assay.market.queries.pages import MAX_ROWS, Page, decode_cursor, encode_cursor
 from assay.market.queries.search_columns import COLUMNS, FACETS, NUMBERS, RATES, Columns
 from assay.market.store.tables import listings
-from assay.sheet import fields
+from assay.sheet.orders import BEST, SORTS, SheetOrder
 
-# name -> column, and whether the most comes first; ties go by the listing's id
-ORDERS = {
-    "best": ("rank_rate", False),
-    "price": ("rate", False),
-    "value": ("unit_rate", False),
-    "score": ("score_gops", True),
-    "memory": ("memory_mib", True),
-    "sold-memory": ("memory_gb", True),
-    "expected": ("of_expected_bps", True),
-    "reliability": ("reliability_bps", True),
-    "gpus": ("gpus", True),
-}
-# What can be asked for besides: every number of a sheet by its name, the most first.
-SORTS = ORDERS | {one.name: (one.column, True) for one in fields.NUMBERS.values()}
-BEST = "best"
 CPU_STEPS = (2, 4, 8, 16, 32, 64, 128)
 RAM_STEPS_GIB = (8, 16, 32, 64, 128, 256, 512, 1024)
 DISK_STEPS_GIB = (32, 64, 128, 256, 512, 1024, 4096)
@@ -46,6 +31,7 @@ _PIECE = 500
 _MANY = 32
 _WORD = (1 << 64) - 1
 Mask = NDArray[np.bool_]
+Place = tuple[Any, ...]  # in an order: what is sorted by, and the listing's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,8 @@ class Search:
     what it declares, `min_of_expected_bps` how much of what its declared model should make was proven. `firm` leaves
     out what its provider may take back with a notice. `at_least` and `at_most` bound columns of `assay.sheet.fields`;
     what is not known is below every bound, and never at most one. `no_slashed` leaves out whoever has had a device
-    slashed. The order by default is what a device that is sure to work costs.
+    slashed. The order by default is what a device that is sure to work costs. Ties go by the listing's id; amounts of
+    different tokens do not compare, so orders by price take one token after the other, by its address.
     """
 
     states: tuple[str, ...] = (AVAILABLE,)
@@ -126,30 +113,65 @@ class SearchTable:
                             self._columns.remove(listing_id)
 
     def find(self, connection: Connection, search: Search, cursor: str | None, limit: int) -> Page:
-        """One page of listings. Raises BadQuery."""
+        """One page of listings. Raises BadQuery, also for a bound on prices that are in several tokens."""
         if search.sort not in SORTS:
             raise BadQuery(f"sort: {search.sort[:40]!r}, expected one of {', '.join(SORTS)}")
         if not 1 <= limit <= MAX_ROWS:
             raise BadQuery(f"limit: {limit}, expected 1 to {MAX_ROWS}")
-        column, down = SORTS[search.sort]
-        after = None
-        if cursor:
-            value, listing_id = decode_cursor(cursor, [listings.c[column], listings.c.listing_id])
-            after = (value, listing_id)
+        order = SORTS[search.sort]
+        keys = [listings.c.token] * order.is_amount + [listings.c[order.column], listings.c.listing_id]
+        after = tuple(decode_cursor(cursor, keys)) if cursor else None
         with self._lock:
-            chosen = self._first(search, column, down, after, limit + 1)
+            mask = self._all(search)
+            self._in_one_token(search, mask)
+            chosen = (
+                self._by_token(mask, order, after, limit + 1)
+                if order.is_amount
+                else self._first(mask, order, after, limit + 1)
+            )
         more = encode_cursor(chosen[limit - 1]) if len(chosen) > limit else None
-        ids = [listing_id for _, listing_id in chosen[:limit]]
+        ids = [place[-1] for place in chosen[:limit]]
         found = connection.execute(select(listings).where(listings.c.listing_id.in_(ids))).mappings()
         by_id = {row["listing_id"]: dict(row) for row in found}
         return Page([by_id[listing_id] for listing_id in ids if listing_id in by_id], more)
 
-    def _first(
-        self, search: Search, column: str, down: bool, after: tuple[int, bytes] | None, count: int
-    ) -> list[tuple[int, bytes]]:
-        """The first (value, listing id) of the order that match and lie behind `after`."""
+    def _in_one_token(self, search: Search, mask: Mask) -> None:
+        """Raises BadQuery where a bound would hold prices in several tokens to one number."""
+        if search.max_rate is None or len(search.tokens) == 1:
+            return
+        if len(tokens := [token for token in self._tokens(mask) if token]) > 1:
+            raise BadQuery(
+                f"maxRate: is an amount of one token, and what is listed so is priced in {len(tokens)}: "
+                f"name one with token=, of {', '.join(tokens[:8])}"
+            )
+
+    def _tokens(self, mask: Mask) -> list[str]:
+        """Tokens of these rows by address, and "" at the end for what has no price."""
         columns = self._columns
-        mask = self._all(search)
+        codes = np.flatnonzero(np.bincount(columns.coded["token"][: columns.count][mask]))
+        values = (columns.codes["token"].values[code] for code in codes.tolist())
+        return sorted(values, key=lambda token: (not token, token))
+
+    def _by_token(self, mask: Mask, order: SheetOrder, after: tuple[Any, ...] | None, count: int) -> list[Place]:
+        """The first (token, value, listing id) that lie behind `after`, one token after the other."""
+        columns = self._columns
+        at, *rest = after if after is not None else ("",)
+        found: list[Place] = []
+        for token in self._tokens(mask):
+            begun = after is not None and token == at
+            if after is not None and not begun and (not at or (token and token < at)):
+                continue
+            code = columns.codes["token"].of(token)
+            of_token = mask & (columns.coded["token"][: columns.count] == code)
+            first = self._first(of_token, order, tuple(rest) if begun else None, count - len(found))
+            found += [(token, *place) for place in first]
+            if len(found) >= count:
+                break
+        return found
+
+    def _first(self, mask: Mask, order: SheetOrder, after: tuple[Any, ...] | None, count: int) -> list[Place]:
+        """The first (value, listing id) of the order that lie behind `after`."""
+        columns, column, down = self._columns, order.column, order.descending
         if after is not None:
             mask &= self._behind(column, down, *after)
         rows = np.nonzero(mask)[0]
@@ -160,7 +182,7 @@ class SearchTable:
             rows = np.concatenate([rows[keys < edge], self._ties(rows[keys == edge], column, count)])
         exact = [(self._value(column, row), columns.ids[row]) for row in rows.tolist()]
         exact.sort(key=lambda pair: (-pair[0] if down else pair[0], pair[1]))
-        return exact[:count]
+        return list(exact[:count])
 
     def _ties(self, rows: NDArray[np.intp], column: str, count: int) -> NDArray[np.intp]:
         """Enough of the rows whose rounded keys are equal; all of them where they differ unrounded."""

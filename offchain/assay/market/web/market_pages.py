@@ -24,6 +24,7 @@ from assay.market.web.lookup import find
 from assay.market.web.network_pages import in_a_line
 from assay.market.web.rendering import Pages
 from assay.market.web.transactions import creditable_now
+from assay.sheet import orders
 
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -31,7 +32,6 @@ MAX_COMPARED = 4
 ROUND_TRIPS = 8
 # A history shorter than this says little of what comes.
 FEW_EPOCHS, FEW_LEASES = 24, 3
-PRICED = ("best", "price", "value")  # orders that compare amounts
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
 
@@ -56,7 +56,8 @@ def price_steps(ctx: Context, wanted: search.Search, counted: Mapping[str, int])
 def token_to_sort_by(wanted: search.Search, counted: Mapping[str, int]) -> str | None:
     """The token that most are paid in, where amounts of several would be compared; None where that is not so."""
     tokens = {token: n for token, n in counted.items() if token}
-    if wanted.tokens or len(tokens) < 2 or not (wanted.sort in PRICED or wanted.max_rate is not None):
+    by_amount = wanted.sort in orders.SORTS and orders.SORTS[wanted.sort].is_amount
+    if wanted.tokens or len(tokens) < 2 or not (by_amount or wanted.max_rate is not None):
         return None
     return max(tokens, key=lambda token: (tokens[token], token))
 
@@ -91,7 +92,7 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         wanted=wanted,
         apart=apart,
         ignored=unknown_parameters(request),
-        orders=list(search.ORDERS),
+        orders=list(orders.ORDERS),
         states=STATES,
         profiles=known,
         memory_steps=search.MEMORY_STEPS_GIB,

@@ -30,6 +30,7 @@ from assay.renter.market.profile_caps import ProfileCaps
 from assay.renter.market.search import Order, Wanted, is_near_enough, matches, ordered
 from assay.renter.market.tokens import Tokens
 from assay.renter.market.validators import Validators
+from assay.sheet.declared import host_columns
 from assay.sheet.fields import sheet_of_row
 from assay.sheet.model_names import named_model
 from assay.sheet.values import Sheet
@@ -154,8 +155,7 @@ class Discovery:
         return sheet_of_row(
             {
                 "gpus": len(devices), "memory_proven": False, "model_name": named.name, "memory_gb": named.memory_gb,
-                "host_cores": host.cores if host else 0, "host_memory_mib": host.memory_mib if host else 0,
-                "host_disk_mib": host.disk_mib if host else 0, **declared_columns(declared),
+                **host_columns(host), **declared_columns(declared),
             }
         )  # fmt: skip
 

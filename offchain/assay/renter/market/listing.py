@@ -15,7 +15,7 @@ from assay.protocol.types import DeviceId
 from assay.renter.market.market_client import MarketRow
 from assay.renter.market.measurements import Passes, common_pass
 from assay.renter.market.offers import ANYONE, node_of
-from assay.sheet.declared import declared_of_all
+from assay.sheet.declared import declared_of_all, host_columns
 from assay.sheet.fields import sheet_of_row
 from assay.sheet.model_names import NamedModel, named_model, of_expected_bps
 from assay.sheet.values import Sheet
@@ -108,15 +108,13 @@ class Listing:
         """Each value with whose word it is: made here of what was checked, else as a market claims it."""
         if self.evidence is None:
             return self.claimed
-        host = self.host
         return sheet_of_row(
             {
                 "gpus": self.gpus, "score_gops": self.score_gops, "of_expected_bps": self.of_expected_bps,
                 "memory_mib": self.memory_mib, "memory_proven": self.memory_mib > 0, "uptime_bps": self.uptime_bps,
                 "provider_slashes": self.provider_slashes, "model_name": self.named.name,
                 "memory_gb": self.named.memory_gb, "region": self.region,
-                "host_cores": host.cores if host else 0, "host_memory_mib": host.memory_mib if host else 0,
-                "host_disk_mib": host.disk_mib if host else 0, **self.declared,
+                **host_columns(self.host), **self.declared,
             }
         )  # fmt: skip
 

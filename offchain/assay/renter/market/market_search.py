@@ -23,18 +23,11 @@ from assay.renter.market.profile_caps import ProfileCaps
 from assay.renter.market.search import Order, Wanted, matches, ordered
 from assay.renter.market.tokens import Tokens
 from assay.sheet.fields import BY_NAME, DECLARED
+from assay.sheet.orders import SORTS
 from assay.sheet.values import Sheet
 
 MIB_IN_GIB = 1024
 CONCURRENCY = 16
-MARKET_ORDERS = {
-    Order.best: "best",
-    Order.price: "price",
-    Order.score: "score",
-    Order.value: "value",
-    Order.memory: "memory",
-    Order.expected: "expected",
-}
 
 
 class MarketSearch:
@@ -52,7 +45,7 @@ class MarketSearch:
         are still to be measured."""
         # In the market's own order its first pages are the best; for another order all of them must be seen.
         timed = order is Order.latency or wanted.max_rtt_ms is not None
-        early = (order in MARKET_ORDERS or order.value in BY_NAME) and wanted.near is None and not timed
+        early = (order.value in SORTS) and wanted.near is None and not timed
         found: list[Listing] = []
         async for row in self._client.available(_filters(wanted, order)):
             decimals = (await self._tokens.decimals([row.token])).get(row.token)
@@ -126,7 +119,7 @@ def _declared(claimed: Sheet) -> dict[str, int | str]:
 
 def _filters(wanted: Wanted, order: Order) -> list[tuple[str, str]]:
     """What a market can filter itself; the rest is filtered here."""
-    filters = [("sort", MARKET_ORDERS.get(order, order.value if order.value in BY_NAME else "price"))]
+    filters = [("sort", order.value if order.value in SORTS else "price")]
     most = MAX_DEVICES if wanted.max_gpus is None else min(wanted.max_gpus, MAX_DEVICES)
     if (wanted.min_gpus, most) != (1, MAX_DEVICES):
         filters += [("gpus", str(count)) for count in range(wanted.min_gpus, most + 1)]

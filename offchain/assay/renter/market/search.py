@@ -12,6 +12,7 @@ from assay.renter.market.listing import Listing
 from assay.renter.market.offers import ANYONE
 from assay.sheet.fields import NUMBERS
 from assay.sheet.model_names import is_named, words_of
+from assay.sheet.orders import SORTS
 from assay.sheet.reliability import BPS, EPOCHS_OF_A_SLASH
 
 
@@ -161,7 +162,8 @@ def is_near_enough(listing: Listing, wanted: Wanted) -> bool:
 
 
 def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> list[Listing]:
-    """Nearest to `near` first, then the best; equal ones by devices, so that the order is the same every time."""
+    """Nearest to `near` first, then the best; equal ones by devices, so that the order is the same every time. Amounts
+    of different tokens do not compare: by price it is one token after the other, as with markets."""
     keys: dict[Order, Callable[[Listing], Decimal | float]] = {
         Order.best: _sure_price,
         Order.price: lambda one: one.price,
@@ -177,9 +179,11 @@ def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> 
         return -number(one, order.value)
 
     key = keys.get(order, by_sheet)
+    by_amount = order.value in SORTS and SORTS[order.value].is_amount
 
-    def rank(one: Listing) -> tuple[int, Decimal | float, tuple[bytes, ...]]:
-        return (distance(one.region, near) if near else 0, key(one), one.device_ids)
+    def rank(one: Listing) -> tuple[int, str, Decimal | float, tuple[bytes, ...]]:
+        token = one.token if by_amount else ""
+        return (distance(one.region, near) if near else 0, token, key(one), one.device_ids)
 
     return sorted(found, key=rank)
 

@@ -19,7 +19,7 @@ from assay.wire.checks import CheckError, SignedCheck, fault_of_times
 MAX_LOOKED_AT = 20  # each costs reads of the chain
 
 
-class Testimonies:
+class RenterTestimony:
     """Reads only. `domain` is LeaseEscrow's."""
 
     def __init__(self, chain: Chain, domain: Domain, clock: Callable[[], float]) -> None:

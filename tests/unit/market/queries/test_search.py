@@ -7,13 +7,16 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
-from assay.market.queries.search import SORTS, Search, SearchTable
+from assay.market.errors import BadQuery
+from assay.market.queries.search import Search, SearchTable
 from assay.market.store.tables import listings
 from assay.sheet import fields
+from assay.sheet.orders import SORTS
 from tests.unit.market.blank_database import blank_database
 
 SHEET = [column.name for column in listings.c if column.name in {one.column for one in fields.NUMBERS.values()}]
@@ -110,11 +113,19 @@ def matches(row: dict[str, Any], s: Search) -> bool:
 
 
 def in_order(found: list[dict[str, Any]], s: Search) -> list[bytes]:
-    column, down = SORTS[s.sort]
+    order = SORTS[s.sort]
+    column, down = order.column, order.descending
     kept = [r for r in found if matches(r, s)]
     # Whatever has no price comes after everything that has one.
     value = memory if column == "memory_mib" else lambda r: r[column]
-    kept.sort(key=lambda r: (value(r) is None, (value(r) or 0) * (-1 if down else 1), r["listing_id"]))
+    kept.sort(
+        key=lambda r: (
+            value(r) is None,
+            (r["token"] or "") if order.is_amount else "",
+            (value(r) or 0) * (-1 if down else 1),
+            r["listing_id"],
+        )
+    )
     return [r["listing_id"] for r in kept]
 
 
@@ -131,6 +142,10 @@ def test_find__page_by_page__gives_every_match_once_in_order(search: Search, cou
     cursor = None
     with engine.connect() as connection:
         while True:
+            if search.max_rate is not None and len({r["token"] for r in made if matches(r, search)}) > 1:
+                with pytest.raises(BadQuery, match="maxRate: is an amount of one token"):
+                    table.find(connection, search, cursor, limit)
+                return
             page = table.find(connection, search, cursor, limit)
             found += [row["listing_id"] for row in page.rows]
             cursor = page.next

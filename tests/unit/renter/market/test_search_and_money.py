@@ -195,6 +195,16 @@ def test_ordered__not_reached__comes_last_by_latency() -> None:
     assert ordered([listing(1, rtt=None), listing(2, rtt=99)], Order.latency)[0].round_trip_ms == 99
 
 
+@pytest.mark.parametrize(("order", "expected"), [(Order.price, [2, 1, 3]), (Order.score, [3, 1, 2])])
+def test_ordered__priced_in_two_tokens__compares_no_amount_of_one_with_one_of_the_other(
+    order: Order, expected: list[int]
+) -> None:
+    # A tenth of a token of which one may be worth a thousand of the others.
+    dear = replace(listing(3, price="0.1", score=99), token="0x" + "ff" * 20)
+    found = [dear, listing(1, price="2", score=50), listing(2, price="1", score=40)]
+    assert [one.device_ids[0][0] for one in ordered(found, order)] == expected
+
+
 def test_ordered__near_a_region__goes_before_the_price() -> None:
     far, near, nearest = (
         replace(listing(n, price=price), region=region)

@@ -10,7 +10,7 @@ import pytest
 from assay.protocol.messages import CheckResult
 from assay.protocol.signing import Domain, address_of
 from assay.renter.market import testimony
-from assay.renter.market.testimony import MAX_LOOKED_AT, Testimonies
+from assay.renter.market.testimony import MAX_LOOKED_AT, RenterTestimony
 from assay.sheet.shortfall import CheckLine
 from assay.sheet.testimony import combined, result_of
 from assay.sheet.values import SheetValue, Source
@@ -57,7 +57,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def of(*shown: SignedCheck, devices: tuple[bytes, ...] = (ONE,)) -> dict[str, Any]:
-    return dict(await Testimonies(None, ESCROW, lambda: NOW).of(Market(*shown), devices))  # type: ignore[arg-type]
+    return dict(await RenterTestimony(None, ESCROW, lambda: NOW).of(Market(*shown), devices))  # type: ignore[arg-type]
 
 
 async def test_of__a_result_that_the_chain_bears_out__counts(read: list[int]) -> None:
