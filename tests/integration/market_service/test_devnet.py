@@ -27,13 +27,14 @@ from assay.chain.rpc.client import Chain
 from assay.protocol.hexadecimal import to_hex
 from assay.signing.witness import RUNTIME_VARIABLE
 
-from .wallet import inject
+from .wallet import front_run, inject, rpc_of
 
 pytestmark = pytest.mark.deep
 
 ROOT = Path(__file__).resolve().parents[3]
 # Holds test dollars and takes no part in the network's own activity.
 RENTER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+FRONT_RUNNER = "0x" + "f7" * 20
 START_SECONDS, SLASH_SECONDS = 240.0, 240.0
 WAIT_MS = 90_000
 
@@ -97,7 +98,10 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
 
 def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(devnet: Devnet, page: Page) -> None:
     device = devnet.until("/v1/listings?sort=price&gpus=1", START_SECONDS, lambda rows: rows and rows[0]["listingId"])
-    asked = inject(page, devnet.rpc, RENTER)
+    node, submitted = front_run(rpc_of(devnet.rpc), FRONT_RUNNER)
+    node("anvil_impersonateAccount", [FRONT_RUNNER])
+    node("anvil_setBalance", [FRONT_RUNNER, hex(10**18)])
+    asked = inject(page, node, RENTER)
 
     def pause(seconds: float) -> None:
         page.wait_for_timeout(seconds * 1000)  # the wallet answers only while Playwright's loop runs
@@ -110,16 +114,17 @@ def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(d
     page.get_by_role("button", name="Check the device and start").click()
     page.wait_for_url("**/leases/*", timeout=WAIT_MS)
     lease = page.url.rsplit("/", 1)[1]
-    assert asked.count("eth_sendTransaction") == 2
-    # The session and the start.
-    assert asked.count("eth_signTypedData_v4") == 2
+    # The permit, which somebody else submitted first, the session and the start.
+    assert asked.count("eth_sendTransaction") == 1
+    assert asked.count("eth_signTypedData_v4") == 3
+    assert [node("eth_getTransactionReceipt", [one])["result"]["status"] for one in submitted] == ["0x1"]
 
     expect(page.locator("[data-left]")).to_contain_text("left")
     streamed = page.locator("[data-streamed]").inner_text()
     page.get_by_label("Command").fill("for i in 1 2 3; do echo line $i; sleep 1; done")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator("pre.log")).to_contain_text("line 3", timeout=WAIT_MS)
-    assert asked.count("eth_signTypedData_v4") == 2
+    assert asked.count("eth_signTypedData_v4") == 3
     assert page.locator("[data-streamed]").inner_text() > streamed
 
     page.get_by_label("Add hours").fill("0.05")
@@ -161,7 +166,10 @@ def test_cheat__followed_from_the_feed__is_recomputed_in_this_browser(devnet: De
 
 def test_evidence__of_a_real_report__verifies_in_this_browser(devnet: Devnet, page: Page) -> None:
     device = devnet.until("/v1/listings?state=all&gpus=1&sort=score", START_SECONDS, lambda rows: rows and rows[0])
-    page.goto(f"{devnet.market}/epochs/{device['passedEpoch']}/evidence/{device['listingId']}")
+    epoch, listing = device["passedEpoch"], device["listingId"]
+    # A market fetches what each seat signed after the report itself.
+    devnet.until(f"/v1/epochs/{epoch}/devices/{listing}/observations", START_SECONDS, lambda rows: rows)
+    page.goto(f"{devnet.market}/epochs/{epoch}/evidence/{listing}")
     page.get_by_role("button", name="Verify in this browser").click()
     expect(page.locator(".verify output")).to_contain_text("✓")
     expect(page.get_by_role("heading", name="What each seat signed")).to_be_visible()

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+
 import pytest
+from eth_abi.abi import encode
 from playwright.sync_api import Page, Route, expect
 
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.signing import Domain
+from assay.renter.money.permits import NAME, NONCES, SEPARATOR
+
 from .addresses import PAGES
-from .seeded import CHAIN_ID, DEVICES, OPERATORS, PROVIDERS, RENTER
+from .seeded import CHAIN_ID, DEVICES, OPERATORS, PROVIDERS, RENTER, TOKEN
 
 STRANGER = "0x" + "ab" * 20
 # A wallet that is told, from the test, of other accounts and chains; `window.known` are the chains that it knows.
@@ -33,7 +42,9 @@ const provider = {
     }
     if (method === "wallet_addEthereumChain") { state.known.push(params[0].chainId); keep(); return null; }
     if (method === "eth_getBalance") return "0x1";
-    if (method === "eth_call") return params[0].data.startsWith("0x70a08231") ? "0x" + (1500000).toString(16) : "0x";
+    if (method === "eth_call" && params[0].data.startsWith("0x70a08231")) return "0x" + (1500000).toString(16);
+    if (method === "eth_call") return PERMITS[params[0].data.slice(0, 10)] ?? "0x";
+    if (method === "eth_signTypedData_v4") return "0x" + "11".repeat(64) + "1b";
     if (method === "eth_sendTransaction") { window.sent = (window.sent ?? 0) + 1; return "0x" + "11".repeat(32); }
     if (method === "eth_getTransactionReceipt") return { status: "0x1", blockNumber: "0xffffff", logs: LOGS };
     throw new Error(method);
@@ -45,8 +56,19 @@ addEventListener("eip6963:requestProvider", announce);
 """
 
 
-def wallet(page: Page, account: str, logs: str = "[]") -> None:
-    page.add_init_script(WALLET.replace("ACCOUNT", account).replace("LOGS", logs))
+# What a token that takes permits answers: its domain's separator, its name and the next nonce.
+def permits(token: str) -> dict[str, str]:
+    answers = {
+        SEPARATOR: Domain(CHAIN_ID, token, "Test USD", "1").separator,
+        NAME: encode(["string"], ["Test USD"]),
+        NONCES: bytes(32),
+    }
+    return {to_hex(asked): to_hex(answer) for asked, answer in answers.items()}
+
+
+def wallet(page: Page, account: str, logs: str = "[]", answers: Mapping[str, str] = {}) -> None:
+    known = json.dumps(dict(answers))
+    page.add_init_script(WALLET.replace("ACCOUNT", account).replace("LOGS", logs).replace("PERMITS", known))
 
 
 def connect(page: Page) -> None:
@@ -185,6 +207,22 @@ def test_wizard__before_anything_is_signed__says_what_it_will_cost_and_take_and_
     page.get_by_role("button", name="Get test tUSD").click()
     expect(summary.locator(".steps li[data-state=done]")).to_contain_text("Take 1,000 tUSD of the local network: done")
     assert page.evaluate("window.sent") == 1
+
+
+def test_deposit__in_a_token_that_takes_permits__is_signed_for_and_paid_in_one_transaction(
+    page: Page, market_url: str
+) -> None:
+    wallet(page, STRANGER, '[{ address: "0x0", topics: [], data: "0x" }]', permits(TOKEN))
+    page.goto(market_url + PAGES["rent"])
+    connect(page)
+    expect(page.get_by_label("Summary", exact=True)).to_contain_text("1 signature, 1 transaction, then 2 signatures")
+    page.get_by_role("button", name="Open the lease").click()
+    steps = page.locator("form .steps li[data-state=done]")
+    expect(steps).to_have_text([re.compile("deposit: signed"), re.compile("Open the lease: done")])
+    assert page.evaluate("window.sent") == 1
+    ((_, typed),) = page.evaluate("window.asked.filter(([m]) => m === 'eth_signTypedData_v4').map(([, p]) => p)")
+    signed = json.loads(typed)
+    assert (signed["primaryType"], signed["domain"]["verifyingContract"]) == ("Permit", TOKEN)
 
 
 @pytest.mark.deep

@@ -37,6 +37,8 @@ Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
 Receiver = AddressQuery
 MIN_PAID_S = 60
+# 65 bytes of a key, or what a contract wallet takes for its signature.
+PERMIT_SIGNATURE = "^0x([0-9a-fA-F]{2}){64,1024}$"
 FAUCET_TOKENS = 1_000
 MAX_STEPS = TREE_CACHE_SIZE  # at once: each takes the tree of a report
 
@@ -70,11 +72,21 @@ def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequenc
 
 
 @router.get("/open/{listing_id}")
-def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds, account: Receiver = None) -> Any:
+def open_lease(
+    ctx: Ctx,
+    listing_id: Hash,
+    seconds: Seconds,
+    account: Receiver = None,
+    deadline: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
+    signature: Annotated[str | None, Query(pattern=PERMIT_SIGNATURE)] = None,
+) -> Any:
     """Approve the deposit, then open the lease with the offer and the proofs of the newest epoch that passed all of its
     devices, none of which may have scored or shown less than the page says. An account that has a pending lease of one
-    of them has that to go on with, or to cancel.
+    of them has that to go on with, or to cancel. `permit` is what may be signed in place of the approval, to be asked
+    for again with its `deadline` and `signature`.
     """
+    if (deadline is None) != (signature is None):
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "a permit is a deadline and a signature: name both")
     if ctx.status.stale:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing can be rented now: {ctx.status.trouble}")
     with ctx.reading() as connection:
@@ -108,9 +120,12 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds, account: Receiver =
         min(leaf.memory_mib for leaf in leaves),
     )
     escrow = ctx.links.contracts["LeaseEscrow"]
-    return {
-        "deposit": str(deposit),
-        "token": offer["token"],
+    answer = {"deposit": str(deposit), "token": offer["token"]}
+    if signature is not None:
+        permit = (deadline, bytes.fromhex(signature[2:]))
+        return answer | {"steps": [step(ctx, "Open the lease", "LeaseEscrow", "openWithPermit", *arguments, permit)]}
+    return answer | {
+        "permit": {"token": offer["token"], "spender": escrow, "value": str(deposit)},
         "steps": [
             step(ctx, "Let the escrow take the deposit", offer["token"], "approve", escrow, deposit),
             step(ctx, "Open the lease", "LeaseEscrow", "open", *arguments),

@@ -121,6 +121,27 @@ def offer_of(sent: Any) -> Offer:
     return Offer(*(tuple(value) if isinstance(value, list) else value for value in sent))  # type: ignore[arg-type]
 
 
+def test_open__with_a_permit__is_one_transaction_with_its_deadline_and_signature(market: MarketIndex) -> None:
+    client, path = client_of(market, 9), f"open/{to_hex(listing_id(NODE))}?seconds=100"
+    asked = client.get(f"/send/{path}").json()
+    assert asked["permit"] == {"token": TOKEN, "spender": ESCROW, "value": asked["deposit"]}
+    _, plain = steps(client, path)
+    signature = "0x" + "11" * 65
+    (opening,) = steps(client, f"{path}&deadline=2000&signature={signature}")
+    assert opening[:2] == ("LeaseEscrow", "openWithPermit")
+    assert opening[2:] == (*plain[2:], (2000, bytes.fromhex(signature[2:])))
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["deadline=2000", f"signature=0x{'11' * 65}", "deadline=0&signature=0x" + "11" * 65, "deadline=1&signature=0x1122",
+     "deadline=1&signature=0x" + "11" * 1025, f"deadline={1 << 63}&signature=0x{'11' * 65}"],
+)  # fmt: skip
+def test_open__with_half_a_permit_or_one_off_its_form__is_refused(market: MarketIndex, more: str) -> None:
+    answer = client_of(market, 9).get(f"/send/open/{to_hex(listing_id(NODE))}?seconds=100&{more}")
+    assert answer.status_code == 422 and answer.json()["error"]
+
+
 def test_open__of_a_node__brings_the_offer_and_a_proven_pass_of_each_device_in_one_epoch(market: MarketIndex) -> None:
     approve, opening = steps(client_of(market, 9), f"open/{to_hex(listing_id(NODE))}?seconds=100")
     assert approve == (TOKEN, "approve", ESCROW, 1_000)

@@ -1,4 +1,5 @@
-// What a wallet has, beside what a lease costs: of the token that it is paid in, and of what transactions cost.
+// What a wallet has, beside what a lease costs: of the token that it is paid in, and of what transactions cost; and
+// whether the token takes a signature in place of the first of them.
 import { account, ask } from "./wallet.mjs";
 
 const BALANCE_OF = "0x70a08231"; // balanceOf(address)
@@ -19,4 +20,13 @@ async function show() {
   if (gas === 0n) place.append(Object.assign(document.createElement("strong"), { className: "bad", textContent: " – and no ETH to pay for transactions" }));
 }
 
+async function prompts(event) {
+  const told = document.querySelector("[data-opening]");
+  if (!event.detail || !told || !globalThis.keccak256) return;
+  const { permitDomain } = await import("./permits.mjs");
+  const takes = await permitDomain(place.dataset.token, document.body.dataset.chain);
+  told.textContent = takes ? told.dataset.opening : told.dataset.without;
+}
+
+if (place) addEventListener("account", prompts);
 if (place) for (const name of ["account", "cost", "balance"]) addEventListener(name, show);

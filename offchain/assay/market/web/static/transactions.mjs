@@ -36,9 +36,30 @@ async function run(plan, steps) {
     const found = await receipt(hash);
     if (BigInt(found.status) !== 1n) { items[n].say("failed", `${step.title}: the contract refused it (${hash})`); return null; }
     items[n].say("done", `${step.title}: done in block ${Number(found.blockNumber)}, ${Number(found.gasUsed ?? 0).toLocaleString("en")} gas`);
-    last = { block: Number(found.blockNumber), lease: step.function === "LeaseEscrow.open" ? leaseOf(found, step.to) : null };
+    last = { block: Number(found.blockNumber), lease: step.function.startsWith("LeaseEscrow.open") ? leaseOf(found, step.to) : null };
   }
   return last;
+}
+
+// The plan without its approval, where the wallet can sign a permit instead; as it is where it cannot.
+async function permitted(plan, address, steps) {
+  if (!plan.permit || !globalThis.keccak256) return plan;
+  const { permitFor } = await import("./permits.mjs");
+  const step = steps.add("Looking whether a signature is enough to let the escrow take the deposit", "waiting");
+  let found;
+  try {
+    found = await permitFor(
+      { ...plan.permit, owner: account(), chainId: document.body.dataset.chain },
+      () => step.say("waiting", "Let the escrow take the deposit: sign it in the wallet, which costs nothing"),
+    );
+  } catch (error) { step.say("failed", `Let the escrow take the deposit: ${reason(error)}`); return null; }
+  if (!found) { step.remove(); return plan; }
+  if (found.allowed) { step.say("done", "The escrow may take the deposit already"); return { ...plan, steps: plan.steps.slice(1) }; }
+  const answer = await fetch(`${address}&${new URLSearchParams(found)}`);
+  const other = await answer.json();
+  if (!answer.ok) { step.say("failed", other.error ?? "The market has no answer"); return null; }
+  step.say("done", "Let the escrow take the deposit: signed");
+  return other;
 }
 
 // What cannot be taken back is asked about in the words that stand beside its button.
@@ -66,10 +87,13 @@ async function send(form) {
     const query = new URLSearchParams({ account: account() });
     if (form.elements.hours) query.set("seconds", window.secondsOf(form));
     for (const field of form.querySelectorAll("[data-field]")) query.set(field.name, field.value);
-    const answer = await fetch(`${form.dataset.send}?${query}`);
-    const plan = await answer.json();
+    const address = `${form.dataset.send}?${query}`;
+    const answer = await fetch(address);
+    let plan = await answer.json();
     if (!answer.ok) { note.say("failed", plan.error ?? "The market has no answer"); note.link(); return; }
     note.remove();
+    plan = await permitted(plan, address, steps);
+    if (!plan) return;
     const done = await run(plan, steps);
     if (done?.lease) {
       // One form opens one lease: another would lock another deposit.

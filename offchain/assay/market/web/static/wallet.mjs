@@ -94,7 +94,7 @@ export async function ready() {
   return true;
 }
 
-const REFUSED_BY_USER = 4001;
+export const REFUSED_BY_USER = 4001;
 
 // Onto the market's chain, which the wallet is told of where it does not know it.
 async function toChain() {
