@@ -40,7 +40,6 @@ def list_leases(
     limit: Limit = 25,
 ) -> Any:
     """Leases, newest first. Statuses: 1 pending, 2 active, 3 ended, 4 cancelled."""
-    now = ctx.status.timestamp
     where = []
     if renter:
         where.append(leases.c.renter == checked(renter))
@@ -48,9 +47,10 @@ def list_leases(
         where.append(leases.c.provider == checked(provider))
     if device:
         where.append(lease_queries.of_device(plain_device(device)))
-    if status is not None:
-        where.append(lease_queries.of_status(status, now))
     with ctx.reading() as connection:
+        now = ctx.timestamp
+        if status is not None:
+            where.append(lease_queries.of_status(status, now))
         return ctx.many(lease_queries.lease_page(connection, where, cursor, limit, ctx.terms, now), models.Lease)
 
 
@@ -82,7 +82,7 @@ def lease_events(ctx: Ctx, lease_id: Number, cursor: Cursor = None, limit: Limit
 def account(ctx: Ctx, address: AddressPath) -> Any:
     """Stake, roles, operators, bond credit and sums of an account."""
     with ctx.reading() as connection:
-        found = accounts.read_account(connection, checked(address), ctx.status.timestamp)
+        found = accounts.read_account(connection, checked(address), ctx.timestamp)
     return ctx.one(
         found
         | {
@@ -116,7 +116,7 @@ def transaction(ctx: Ctx, transaction: Hash) -> Any:
 
 
 def _opened(ctx: Context, connection: Connection, lease_id: int) -> dict[str, Any]:
-    row = lease_queries.read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
+    row = lease_queries.read_lease(connection, lease_id, ctx.terms, ctx.timestamp)
     if row is None:
         raise UnknownName(f"lease {lease_id} has not been opened")
     return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,14 +15,18 @@ from sqlalchemy import Connection, Engine
 from assay.market.api.models import plain
 from assay.market.api.status import Status
 from assay.market.follow.check_book import CheckBook
+from assay.market.follow.index import Tip, newest_tip
 from assay.market.projection.lease_money import EscrowTerms
 from assay.market.queries.pages import Page
 from assay.market.queries.proofs import ProofService
 from assay.market.queries.search import SearchTable
 from assay.market.sources.http_fetch import Asked
+from assay.market.store.database import one_state
 from assay.network.client import Stream
 from assay.network.slots import Slots
 
+# What this request has read: of which database, and its tip.
+_read: ContextVar[tuple[Engine | None, Tip | None]] = ContextVar("_read", default=(None, None))
 MAX_PASSED_ON = 64
 MAX_PASSED_ON_EACH = 32  # a node is asked for sixteen handovers at one instant
 
@@ -96,19 +101,33 @@ class Context:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection whose reads see one state of the index."""
-        with self.engine.connect() as connection:
+        """A connection whose reads see one state of the index, of which the answer's `at` is from then on."""
+        with one_state(self.engine) as connection:
+            _read.set((self.engine, newest_tip(connection)))
             yield connection
+
+    @property
+    def tip(self) -> Tip | None:
+        """The tip of what this request has read, else of what the followers have told last: they tell of a batch only
+        after it can be read."""
+        engine, tip = _read.get()
+        return tip if engine is self.engine else self.status.tip
+
+    @property
+    def timestamp(self) -> int:
+        """Seconds since 1970 of its block; 0 before the first."""
+        return self.tip.timestamp if self.tip else 0
 
     def at(self) -> dict[str, Any]:
         """The `at` of an answer."""
-        status = self.status
+        status, tip = self.status, self.tip
+        block = tip.block if tip else 0
         return {
             "network": status.network,
             "chain_id": status.chain_id,
-            "block": status.block,
-            "timestamp": status.timestamp,
-            "lag_blocks": status.lag_blocks,
+            "block": block,
+            "timestamp": self.timestamp,
+            "lag_blocks": max(0, status.head - block),
             "lag_seconds": status.lag_seconds,
             "stale": status.stale,
         }

@@ -36,7 +36,7 @@ Ctx = Annotated[Context, Depends(context_of)]
 def totals(ctx: Ctx) -> Any:
     """The network in numbers."""
     with ctx.reading() as connection:
-        return ctx.one(network.totals(connection, ctx.status.timestamp), models.Totals)
+        return ctx.one(network.totals(connection, ctx.timestamp), models.Totals)
 
 
 @router.get(paths.SERIES, response_model=models.list_of(models.EpochPoint))
@@ -45,7 +45,7 @@ def series(ctx: Ctx) -> Any:
     what streamed and what a device cost; the newest 200, oldest first.
     """
     with ctx.reading() as connection:
-        points = time_series(connection, ctx.status.timestamp)
+        points = time_series(connection, ctx.timestamp)
     told = [{**point, "money": models.plain(point["money"], models.TokenPoint)} for point in points]
     return ctx.one(told, models.EpochPoint)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,19 @@ def _engine(url: str, pool: int) -> Engine:
     return engine
 
 
+@contextmanager
+def one_state(engine: Engine) -> Iterator[Connection]:
+    """A connection whose reads all see the state of the database that the first of them sees."""
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            yield connection.execution_options(isolation_level="REPEATABLE READ")
+            return
+        # The driver begins transactions for writes only; a database in memory has one connection, which may be in one.
+        if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+            connection.exec_driver_sql("BEGIN")
+        yield connection
+
+
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Brings the schema to the newest revision, or to an earlier one."""
     config = Config()
@@ -119,5 +134,6 @@ __all__ = [
     "database_url",
     "metadata",
     "migrate",
+    "one_state",
     "open_database",
 ]

@@ -129,7 +129,7 @@ def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -
         values: dict[str, Any] = {
             "history": devices.history(connection, key, cursor, 12),
             "series": devices.score_series(connection, key),
-            "leases": leases.lease_page(connection, of_device, None, 12, ctx.terms, ctx.status.timestamp).rows,
+            "leases": leases.lease_page(connection, of_device, None, 12, ctx.terms, ctx.timestamp).rows,
             "nodes": listings.nodes_of_device(connection, key),
             "faults": devices.faults_of(connection, key),
             "demands": challenges.demands_of(connection, demands.c.device_id == key),
@@ -148,7 +148,7 @@ def node(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
     with ctx.reading() as connection:
         values: dict[str, Any] = {
             "answers": challenges.answers(connection, ids),
-            "leases": leases.leases_of_devices(connection, ids, 12, ctx.terms, ctx.status.timestamp),
+            "leases": leases.leases_of_devices(connection, ids, 12, ctx.terms, ctx.timestamp),
         }
     return pages_of(request).render(request, "node.html", listing=found, **values)
 

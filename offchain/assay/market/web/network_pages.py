@@ -49,9 +49,9 @@ def pages_of(request: Request) -> Pages:
 def overview(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
     """The network in numbers, and its epochs."""
     with ctx.reading() as connection:
-        totals = network.totals(connection, ctx.status.timestamp)
+        totals = network.totals(connection, ctx.timestamp)
         listed = network.epoch_page(connection, None, cursor, 15)
-        series = time_series(connection, ctx.status.timestamp)
+        series = time_series(connection, ctx.timestamp)
         mints = many(connection, select(minters).order_by(minters.c.first_epoch))
     return pages_of(request).render(
         request,
@@ -75,14 +75,14 @@ def in_a_line(ctx: Context) -> dict[str, Any]:
     """What `counters` shows: totals, and the newest proven fault."""
     with ctx.reading() as connection:
         newest = network.fault_page(connection, [], None, 1).rows
-        return {"totals": network.totals(connection, ctx.status.timestamp), "slash": newest[0] if newest else None}
+        return {"totals": network.totals(connection, ctx.timestamp), "slash": newest[0] if newest else None}
 
 
 @router.get("/provide")
 def provide(request: Request, ctx: Ctx) -> Response:
     """How to put up GPUs here: classes, what is earned, what to type, what can cost."""
     with ctx.reading() as connection:
-        series = time_series(connection, ctx.status.timestamp)
+        series = time_series(connection, ctx.timestamp)
         known = many(connection, select(profiles).order_by(profiles.c.profile))
         paid = network.paid_in_newest_epoch(connection)
         counts = network.devices_by_profile(connection)
@@ -164,7 +164,7 @@ def slashes(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
     """Every proven fault."""
     with ctx.reading() as connection:
         found = network.fault_page(connection, [], cursor, 15)
-        totals = network.totals(connection, ctx.status.timestamp)
+        totals = network.totals(connection, ctx.timestamp)
     return pages_of(request).render(request, "slashes.html", faults=found, totals=totals)
 
 
@@ -173,7 +173,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
     """A provider, validator, renter or watcher: stake, earnings, devices, leases, events."""
     who = checked(address)
     with ctx.reading() as connection:
-        found = accounts.read_account(connection, who, ctx.status.timestamp)
+        found = accounts.read_account(connection, who, ctx.timestamp)
         owned = many(
             connection,
             select(listings)
@@ -181,7 +181,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
             .order_by(listings.c.gpus, listings.c.listing_id)
             .limit(64),
         )
-        now = ctx.status.timestamp
+        now = ctx.timestamp
         side = [(leases.c.provider == who) | (leases.c.renter == who)]
         lent = lease_queries.lease_page(connection, side, None, 20, ctx.terms, now).rows
         earned = many(

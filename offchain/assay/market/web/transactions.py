@@ -170,7 +170,7 @@ def refund_downtime(ctx: Ctx, lease_id: Number) -> Any:
 def creditable_now(ctx: Context, connection: Connection, lease: Mapping[str, Any]) -> list[Attested]:
     """Downtime that can be credited at the index's newest block."""
     fixed = ctx.deadlines
-    return creditable(connection, lease, ctx.terms, fixed.genesis, fixed.epoch_length, ctx.status.timestamp)
+    return creditable(connection, lease, ctx.terms, fixed.genesis, fixed.epoch_length, ctx.timestamp)
 
 
 @router.get("/faucet/{token}")
@@ -219,7 +219,7 @@ def rewards_claim(ctx: Ctx, address: AddressPath, account: Receiver = None) -> A
     """Claim what an account has earned, by the newest reward tree that the claim delay lets through."""
     who = checked(address)
     with ctx.reading() as connection:
-        epoch = claimable_report(connection, who, ctx.deadlines, ctx.status.timestamp)
+        epoch = claimable_report(connection, who, ctx.deadlines, ctx.timestamp)
         found = ctx.proofs.reward(connection, epoch["epoch"], epoch["rewards_root"], who) if epoch else None
     if epoch is None or found is None or not isinstance(found.leaf, RewardLeaf):
         raise UnknownName("Nothing can be claimed yet: reports become claimable when the claim delay is over.")
@@ -269,7 +269,7 @@ def settle(ctx: Ctx, action: str, lease_id: Number, account: Receiver = None) ->
 
 def _lease(ctx: Context, lease_id: int) -> dict[str, Any]:
     with ctx.reading() as connection:
-        row = read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
+        row = read_lease(connection, lease_id, ctx.terms, ctx.timestamp)
     if row is None:
         raise UnknownName(f"Lease {lease_id} has not been opened.")
     return row
