@@ -25,6 +25,7 @@ from assay.protocol.types import DeviceId, Seed
 from assay.wire.fields import Wire
 from assay.wire.limits import MAX_SIGNATURE_BYTES
 
+MAX_SSH_KEY = 4_096  # characters
 LongSignature = Annotated[str, Field(max_length=2 + 2 * MAX_SIGNATURE_BYTES)]
 
 
@@ -156,4 +157,4 @@ class LoginBody(Wire):
 class SshKeyBody(Wire):
     """A public key in OpenSSH's form."""
 
-    public_key: Annotated[str, Field(max_length=4096)]
+    public_key: Annotated[str, Field(max_length=MAX_SSH_KEY)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from eth_abi.abi import encode
@@ -223,6 +224,49 @@ def test_deposit__in_a_token_that_takes_permits__is_signed_for_and_paid_in_one_t
     ((_, typed),) = page.evaluate("window.asked.filter(([m]) => m === 'eth_signTypedData_v4').map(([, p]) => p)")
     signed = json.loads(typed)
     assert (signed["primaryType"], signed["domain"]["verifyingContract"]) == ("Permit", TOKEN)
+
+
+def test_wizard__with_a_private_key_or_an_image_that_is_none__takes_no_deposit(page: Page, market_url: str) -> None:
+    wallet(page, STRANGER)
+    page.goto(market_url + PAGES["rent"])
+    connect(page)
+    page.get_by_label("Your public SSH key").fill("-----BEGIN OPENSSH PRIVATE KEY-----")
+    page.get_by_role("button", name="Open the lease").click()
+    failed = page.locator("form .steps li[data-state=failed]")
+    expect(failed).to_contain_text("That is a private key")
+    page.get_by_label("Your public SSH key").fill("")
+    page.get_by_label("Template").evaluate("(select) => select.append(new Option('luck', 'luck', true, true))")
+    page.get_by_role("button", name="Open the lease").click()
+    expect(failed).to_contain_text("template 'luck': expected one of")
+    assert page.evaluate("window.sent ?? 0") == 0
+
+
+def test_image__that_cannot_be_had__is_told_before_anything_streams(page: Page, market_url: str) -> None:
+    wallet(page, RENTER)
+    asked: list[tuple[str, str, Any]] = []
+
+    def provider(route: Route) -> None:
+        request = route.request
+        asked.append((request.method, request.url.rsplit("/", 1)[1], request.post_data_json))
+        path = request.url.rsplit("/", 1)[1]
+        failed = {"phase": "failed", "failure": "registry.test has no image luck:1"}
+        answers = {"ssh-keys": {"port": 2222, "user": "lease-4", "hostKey": "ssh-ed25519 AAAA"}}
+        pulling = {"phase": "pulling", "pull": {"bytes": 1 << 20, "totalBytes": 4 << 20, "layersDone": 0, "layers": 2}}
+        answers["pod"] = pulling if request.method == "PUT" else failed
+        route.fulfill(json=answers.get(path, {}))
+
+    page.route("**/relay/**", provider)
+    page.goto(market_url + PAGES["pending"])
+    page.get_by_label("Image").fill("luck:1")
+    page.get_by_label("Your public SSH key").fill("ssh-ed25519 AAAA me")
+    page.get_by_role("button", name="and start").click()
+    page.get_by_role("button", name="Test wallet").click()
+    steps = page.locator("[data-handover] > .steps")
+    expect(steps).to_contain_text("image 25 %: 1 of 4 MiB, 0 of 2 layers")
+    expect(steps.locator("li[data-state=failed]")).to_contain_text("registry.test has no image luck:1")
+    assert [one[:2] for one in asked] == [("GET", "4"), ("POST", "ssh-keys"), ("PUT", "pod"), ("GET", "pod")]
+    assert asked[1][2] == {"publicKey": "ssh-ed25519 AAAA me"}
+    assert asked[2][2]["image"] == "luck:1"
 
 
 @pytest.mark.deep

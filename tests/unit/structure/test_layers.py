@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "renter": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "sheet"},
     "cluster": {"protocol", "wire", "chain", "renter"},
     "watcher": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "daemon"},
-    "market": {"protocol", "wire", "proof", "network", "settings", "chain", "daemon", "sheet"},
+    "market": {"protocol", "wire", "proof", "network", "settings", "chain", "daemon", "sheet", "templates"},
     "economics": {"protocol", "proof", "validator"},
     "devnet": {"protocol", "wire", "proof", "chain", "renter"},
 }

@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from assay.chain.contracts.operators import OperatorScope
 from assay.market.api.context import Token
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import Flag
 from assay.protocol.rates import exact_rate, price_per_hour
@@ -167,6 +169,14 @@ def flags_mood(value: int) -> str:
     if value & ~(Flag.MEMORY | Flag.PROMPT) == Flag.PASSED:
         return "good"
     return "cool" if value & Flag.LEASED else "bad"
+
+
+def host(endpoint: str) -> str:
+    """The host of an endpoint that somebody announced; empty for what is none."""
+    try:
+        return parse_origin(endpoint).host
+    except BadOrigin:
+        return ""
 
 
 def token_of(tokens: Mapping[str, Token], address: str | None) -> Token:

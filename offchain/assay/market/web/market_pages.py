@@ -25,6 +25,9 @@ from assay.market.web.network_pages import in_a_line
 from assay.market.web.rendering import Pages
 from assay.market.web.transactions import creditable_now
 from assay.sheet import orders
+from assay.templates.loading import shipped
+from assay.wire.leases import MAX_SSH_KEY
+from assay.wire.pods import MAX_IMAGE_NAME
 
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -32,6 +35,12 @@ MAX_COMPARED = 4
 ROUND_TRIPS = 8
 # A history shorter than this says little of what comes.
 FEW_EPOCHS, FEW_LEASES = 24, 3
+# What a pod is chosen by, with the limits of whoever takes it.
+POD_FIELDS: dict[str, Any] = {
+    "pod_templates": tuple(shipped().values()),
+    "max_image": MAX_IMAGE_NAME,
+    "max_key": MAX_SSH_KEY,
+}
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
 
@@ -157,7 +166,12 @@ def node(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
 def rent(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
     """The way to a lease, step by step."""
     return pages_of(request).render(
-        request, "rent.html", listing=_listed(ctx, listing_id), few_epochs=FEW_EPOCHS, few_leases=FEW_LEASES
+        request,
+        "rent.html",
+        listing=_listed(ctx, listing_id),
+        few_epochs=FEW_EPOCHS,
+        few_leases=FEW_LEASES,
+        **POD_FIELDS,
     )
 
 
@@ -189,7 +203,7 @@ def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
             "payout": providers.payout_of(connection, row["provider"]),
             "events": events.events_of_lease(connection, lease_id, None, MAX_ROWS),
         }
-    values |= {"now": now, "terms": ctx.terms}
+    values |= {"now": now, "terms": ctx.terms, **POD_FIELDS}
     return pages_of(request).render(request, "lease.html", **values)
 
 

@@ -14,7 +14,7 @@ from assay.market.api.caching import RELAY, STATIC
 from assay.market.api.context import Context, UnknownName
 from assay.market.api.failures import failure, reason_of, status_of
 from assay.market.errors import BadQuery
-from assay.market.web import assets, market_pages, network_pages, relay, stake_transactions, transactions
+from assay.market.web import assets, market_pages, network_pages, pod_choices, relay, stake_transactions, transactions
 from assay.market.web.rendering import Pages
 from assay.market.web.transactions import SEND
 from assay.wire.paths import API
@@ -37,7 +37,7 @@ def add_pages(app: FastAPI, context: Context) -> None:
         return FileResponse(files[name], media_type=kind)
 
     app.mount(root, StaticFiles(directory=assets.STATIC), name="static")
-    for part in (market_pages, network_pages, stake_transactions, transactions, relay):
+    for part in (market_pages, network_pages, pod_choices, stake_transactions, transactions, relay):
         app.include_router(part.router)
 
     def failed(title: str) -> object:

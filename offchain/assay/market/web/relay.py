@@ -31,8 +31,8 @@ router = APIRouter(prefix=RELAY.rstrip("/") + paths.LEASE, include_in_schema=Fal
 Ctx = Annotated[Context, Depends(context_of)]
 # What the pages use; everything else is the command line's.
 _PASSED_ON = re.compile(
-    r"POST (handover|handover/opening|start|jobs)"
-    r"|GET |GET jobs(/[A-Za-z0-9_-]{1,64}(/output)?)?|DELETE jobs/[A-Za-z0-9_-]{1,64}"
+    r"POST (handover|handover/opening|start|jobs|ssh-keys)|PUT pod"
+    r"|GET (pod)?|GET jobs(/[A-Za-z0-9_-]{1,64}(/output)?)?|DELETE jobs/[A-Za-z0-9_-]{1,64}"
 )
 HEADERS = ("x-assay-signature", "x-assay-issued-at")
 SESSION_HEADER = "x-assay-session"  # only where a key of the browser has signed
@@ -43,7 +43,7 @@ MAX_SECONDS = 300.0
 
 
 @router.get("", response_model=None)
-@router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"], response_model=None)
+@router.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"], response_model=None)
 async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") -> SlotResponse:
     """The provider's answer, as it comes."""
     if not _PASSED_ON.fullmatch(f"{request.method} {path}"):

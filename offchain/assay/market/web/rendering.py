@@ -44,7 +44,7 @@ class Pages:
         tokens = context.links.tokens
         filters = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment",
-            "duration", "flags", "flags_mood", "gpus", "milliseconds", "scopes",
+            "duration", "flags", "flags_mood", "gpus", "host", "milliseconds", "scopes",
         )  # fmt: skip
         self._environment.filters |= {name: getattr(formats, name) for name in filters}
         self._environment.filters |= {"clock": formats.clock_tag, "age": formats.age_tag}

@@ -8,15 +8,15 @@ from sqlalchemy.dialects.sqlite import insert
 
 from assay.provider.database import ssh_keys
 from assay.provider.errors import ProviderError, TooLarge
+from assay.wire.leases import MAX_SSH_KEY
 
 MAX_KEYS = 8
-MAX_KEY_TEXT = 4096
 ALGORITHMS = frozenset({"ssh-ed25519", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com", "ssh-rsa"})
 
 
 def parse_key(text: str) -> asyncssh.SSHKey:
     """A public key in OpenSSH's form. Raises ProviderError."""
-    if len(text) > MAX_KEY_TEXT or "\n" in text.strip():
+    if len(text) > MAX_SSH_KEY or "\n" in text.strip():
         raise ProviderError("a public key of one line, as in id_ed25519.pub, is needed")
     try:
         key = asyncssh.import_public_key(text)

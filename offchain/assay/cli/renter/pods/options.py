@@ -60,28 +60,14 @@ class PodOptions(OptionGroup):
 
     def wanted(self, ask: Callable[[str], str] = getpass.getpass) -> PodBody:
         """As it is sent. Raises BadInput for what is off its rules."""
-        from pydantic import ValidationError
-
-        from assay.wire.pods import PodBody
+        from assay.templates.choosing import BadChoice, chosen_pod
 
         known = templates_known(self.templates).get(self.template) if self.template else None
-        body: dict[str, Any] = {
-            "image": self.image or (known.image if known else None),
-            # One that is unknown here may be the provider's own.
-            "template": None if known else self.template,
-            "digest": self.digest,
-            "login": self._login(ask),
-            "start": known.start if known else [],
-            "ports": known.ports if known else [],
-            "environment": {**(known.environment if known else {}), **dict(map(variable, self.env or []))},
-        }
+        given = {name: getattr(self, name) for name in ("image", "template", "digest")}
         try:
-            return PodBody(**body)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the pod"
-            shown = f" {first['input']!r}" if isinstance(first["input"], str) and "password" not in where else ""
-            raise BadInput(f"{where}{shown}: {first['msg']}") from None
+            return chosen_pod(known, **given, login=self._login(ask), environment=dict(map(variable, self.env or [])))
+        except BadChoice as error:
+            raise BadInput(str(error)) from None
 
     def _login(self, ask: Callable[[str], str]) -> dict[str, str] | None:
         if self.registry_user is None:

@@ -2,6 +2,7 @@
 import { bytesOf, hexOf, keccak, same } from "./bytes.mjs";
 import { deviceOf, digest, epochSeed, leaseOf, offerHash, profileOf, resultRoots, signerOf } from "./chain.mjs";
 import { handoverRho, handoverSeed, jobHash, verifyOpening } from "./opening.mjs";
+import { choice, prepare } from "./pod.mjs";
 import { answered, known, request, signed } from "./provider.mjs";
 import { hasSessions, sessionOf, sign } from "./signing.mjs";
 import { account, pause, ready, reason, stepsIn } from "./wallet.mjs";
@@ -97,14 +98,17 @@ async function vouch(lease, steps) {
   step.say("done", "This browser may speak for you about this lease for a day");
 }
 
-// The offer's hash and the roots of all handovers, each verified.
+async function letKnow(lease, steps) {
+  const wait = steps.add(`The provider has to know the lease${byHand("the question")}`, "waiting");
+  await known(lease, PATIENCE);
+  wait.say("done", "The provider knows the lease");
+}
+
+// The offer's hash and the roots of all handovers, each verified. The provider knows the lease by now: whoever knew the
+// nonce before would have the time to work one device after another.
 async function handOver(lease, steps) {
   const before = kept(lease);
   const x = before ? bytesOf(before.x) : crypto.getRandomValues(new Uint8Array(32)), nonce = keccak(x);
-  const wait = steps.add(`The provider has to know the lease${byHand("the question")}`, "waiting");
-  // The nonce is not shown before: whoever knew it earlier would have the time to work one device after another.
-  await known(lease, PATIENCE);
-  wait.say("done", "The provider knows the lease");
   const { hash, devices: ids } = await offerOf(lease);
   const devices = await Promise.all(ids.map((id) => deviceAt(lease, id)));
   const answers = await prove(lease, devices, { nonce, before: before?.roots }, steps);
@@ -145,7 +149,10 @@ async function run(place) {
   button.disabled = true;
   try {
     if (!(await ready())) throw new Error("No wallet was chosen");
+    const chosen = await choice();
     await vouch(lease, steps);
+    await letKnow(lease, steps);
+    await prepare(lease, chosen, steps);
     await start(lease, await handOver(lease, steps), steps);
     const wait = steps.add("Waiting until the market sees the start", "waiting");
     for (;;) {

@@ -84,6 +84,7 @@ async function send(form) {
   button.disabled = true;
   try {
     if (!(await ready())) { note.say("failed", "No wallet was chosen"); return; }
+    if (form.dataset.send.startsWith("/send/open/") && document.querySelector("[data-pod]")) await (await import("./pod.mjs")).choice();
     const query = new URLSearchParams({ account: account() });
     if (form.elements.hours) query.set("seconds", window.secondsOf(form));
     for (const field of form.querySelectorAll("[data-field]")) query.set(field.name, field.value);
