@@ -235,7 +235,8 @@ def test_wizard__with_a_private_key_or_an_image_that_is_none__takes_no_deposit(p
     failed = page.locator("form .steps li[data-state=failed]")
     expect(failed).to_contain_text("That is a private key")
     page.get_by_label("Your public SSH key").fill("")
-    page.get_by_label("Template").evaluate("(select) => select.append(new Option('luck', 'luck', true, true))")
+    template = page.get_by_role("combobox", name="Template")
+    template.evaluate("(select) => select.append(new Option('luck', 'luck', true, true))")
     page.get_by_role("button", name="Open the lease").click()
     expect(failed).to_contain_text("template 'luck': expected one of")
     assert page.evaluate("window.sent ?? 0") == 0
