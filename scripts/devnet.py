@@ -15,7 +15,7 @@ from assay.devnet.chain_node import NODES
 from assay.devnet.demo.story import run_demo
 from assay.devnet.errors import DevnetError
 from assay.devnet.network import EPOCH_SECONDS, NetworkPlan
-from assay.devnet.rehearsal.rehearse import run_rehearsal
+from assay.devnet.rehearsal.rehearse import DRILLS, run_rehearsal
 from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
@@ -101,9 +101,10 @@ def up(folder: Path, port: int, node: str, epoch_seconds: int) -> None:
 @cli.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="What was seen; build/rehearsal-NODE.json.")
+@click.option("--drill", "drills", type=click.Choice(list(DRILLS)), multiple=True, help="One drill; again for more.")
 @Node
 @EpochSeconds
-def rehearsal(folder: Path, out: Path | None, node: str, epoch_seconds: int) -> None:
+def rehearsal(folder: Path, out: Path | None, drills: tuple[str, ...], node: str, epoch_seconds: int) -> None:
     """Rehearse a launch: seats killed, a reorganisation, a pause, a veto, a decision, a sunset, a second deployment."""
     plan = NetworkPlan(folder=folder, epoch_seconds=epoch_seconds, node=node)
-    _finish(run_rehearsal(plan, out or Path(f"build/rehearsal-{node}.json")))
+    _finish(run_rehearsal(plan, out or Path(f"build/rehearsal-{node}.json"), drills or tuple(DRILLS)))

@@ -210,6 +210,10 @@ class SyncRenter:
         """The best `count` offers, proven, that go together by `place`. Raises NoDevice for fewer."""
         return self._run(self._renter.choose(wanted, order, count, place))
 
+    def proven(self, wanted: Wanted, order: Order) -> list[Listing]:
+        """All offers that are what is wanted, proven; best first."""
+        return self._run(self._renter.proven(wanted, order))
+
     def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
         """The offer of one device, alone or with others to `gpus`, proven. Raises NoDevice."""
         return self._run(self._renter.listing(device_id, gpus, token))

@@ -144,7 +144,7 @@ def homeless(monkeypatch):
 
 @pytest.mark.parametrize("path", ["~nosuchuser/keys/k.json", "~nosuchuser"])
 def test_expanded__user_that_nobody_knows__said_so(path):
-    with pytest.raises(ValueError, match="the home folder in it is not known"):
+    with pytest.raises(ValueError, match="the home folder in it is unknown"):
         expanded(Path(path))
 
 

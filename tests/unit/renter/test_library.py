@@ -28,7 +28,7 @@ BEFORE_THE_START = {
     "add_ssh_key",
     "output",
 }  # parts of what Renter does
-OF_A_TRANSFER = {"put_piece", "put_bundle", "arrived", "beginning", "pieces_from", "bundle"}
+OF_A_TRANSFER = {"put_piece", "put_bundle", "arrived", "beginning", "pieces_from", "bundle", "root_archive"}
 
 
 def coroutines(kind: type) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_places__each__goes_before_the_next(program: type[ProgramSettings], tmp_
         ({"poll_seconds": 0}, "poll_seconds = 0"),
         ({"log_level": "loud"}, "log_level = 'loud'"),
         ({"nonsense": 1}, "nonsense = 1"),
-        ({"key_file": "~nosuchuser/key.json"}, "home folder in it is not known"),
+        ({"key_file": "~nosuchuser/key.json"}, "home folder in it is unknown"),
     ],
 )
 def test_settings__off_their_rule__are_named_with_value_and_rule(

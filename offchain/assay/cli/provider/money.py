@@ -154,10 +154,10 @@ def retire(
     from assay.provider.errors import BadProviderSetting
 
     async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
+        from assay.chain.contracts.amounts import utc
         from assay.chain.contracts.epochs import read_timing
         from assay.chain.contracts.stake import releasable_from
         from assay.protocol.hexadecimal import to_hex
-        from assay.provider.account.balance import utc
         from assay.provider.account.finality import devices_when_final
         from assay.provider.account.standing import device_named
         from assay.provider.leasing import orders

@@ -6,25 +6,21 @@ import json
 
 from assay.devnet.demo.reports import first_good_report
 from assay.devnet.errors import DevnetError
-from assay.devnet.rehearsal.drills import ENTRY, GUARDIAN
 from assay.devnet.rehearsal.stage import Stage
 from assay.devnet.starting import another_network, bring_up, validators
 from assay.devnet.waiting import until
 from assay.devnet.workspace import Workspace
 
 DAY_S = 86_400
-CLOSED_S = 7 * DAY_S
 FIRST_REPORT_PATIENCE = 150.0
 
 
 async def sunset(stage: Stage) -> str:
-    """Entry is closed, devices are retired, seats given up; once nothing can be proven any more all stake is paid."""
+    """Devices are retired and seats given up; once nothing can be proven any more all stake is paid back."""
     network = stage.network
     plan = network.plan
     honest = [name for name in plan.providers if name not in plan.skips_rows]
     before = {name: network.ledger.stake(stage.address(name)).active for name in [*honest, *validators(plan)]}
-    for contract in ENTRY:
-        stage.send(GUARDIAN, contract, "pauseEntry", CLOSED_S)
     for name in honest:
         await network.assay(name, "provider", "retire", "--all", "--yes")
     for name in validators(plan):
