@@ -36,7 +36,7 @@ from assay.renter.session.provider_session import MAX_FILE, Contents, JobState, 
 from assay.renter.settings import RenterSettings
 from assay.sheet.values import Sheet
 from assay.wire.clusters import ClusterBody, ClusterShownBody
-from assay.wire.pods import PodBody, PodShownBody, PodTemplate, UseBody
+from assay.wire.pods import EndpointBody, EndpointsBody, ExposeBody, PodBody, PodShownBody, PodTemplate, UseBody
 
 if TYPE_CHECKING:
     from assay.renter.session.pod_proof import PodProof
@@ -95,6 +95,18 @@ class SyncProviderSession:
     def notebook(self) -> Notebook:
         """The lease's notebook, started where none runs: its path opens it once, within a minute."""
         return self._run(self._session.notebook())
+
+    def expose(self, wanted: ExposeBody) -> EndpointBody:
+        """A public port of the provider's that leads to one of the pod's; the one that does so already."""
+        return self._run(self._session.expose(wanted))
+
+    def endpoints(self) -> EndpointsBody:
+        """The lease's endpoints, and what has gone through each, by the provider's count."""
+        return self._run(self._session.endpoints())
+
+    def close_endpoint(self, protocol: str, public_port: int) -> EndpointsBody:
+        """Closes an endpoint; what is left of them."""
+        return self._run(self._session.close_endpoint(protocol, public_port))
 
     def jobs(self) -> list[JobState]:
         """All jobs of the lease, oldest first."""
