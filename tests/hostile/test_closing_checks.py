@@ -118,5 +118,8 @@ def test_unscored__device_failed_missing_or_leased_and_down__is_named(monkeypatc
         5: [line("north", "passed"), line("south", "unreachable")],
     }
     monkeypatch.setattr(world, "read_report", lambda _, epoch: reports[epoch])
-    found = a_world().unscored(1, 5)
+    # Epoch 6 is void: `unreported` tells it, and nothing of it can be read.
+    phases = dict.fromkeys(reports, Phase.REPORTED) | {6: Phase.VOID}
+    monkeypatch.setattr(World, "phase", lambda _, epoch: phases[epoch])
+    found = a_world().unscored(1, 6)
     assert [(epoch, provider) for epoch, provider, _ in found] == [(3, LEASED), (4, "south"), (5, "south")]
