@@ -6,8 +6,9 @@ import json
 
 from assay.devnet.demo.reports import first_good_report
 from assay.devnet.errors import DevnetError
+from assay.devnet.providers import start_provider
 from assay.devnet.rehearsal.stage import Stage
-from assay.devnet.starting import another_network, bring_up, validators
+from assay.devnet.starting import another_network, bring_up, start_validator, validators
 from assay.devnet.waiting import until
 from assay.devnet.workspace import Workspace
 
@@ -21,10 +22,15 @@ async def sunset(stage: Stage) -> str:
     plan = network.plan
     honest = [name for name in plan.providers if name not in plan.skips_rows]
     before = {name: network.ledger.stake(stage.address(name)).active for name in [*honest, *validators(plan)]}
+    # Keys here are account and signer at once: a daemon and a command cannot both send with one.
     for name in honest:
+        network.processes.stop(*network.processes.named(name))
         await network.assay(name, "provider", "retire", "--all", "--yes")
+        start_provider(network, name, plan.engine)
     for name in validators(plan):
+        network.processes.stop(*network.processes.named(name))
         await network.assay(name, "validator", "leave")
+        start_validator(network, name)
     # Whoever serves what can still be demanded serves it up to here; the rest of the time passes at once.
     network.processes.stop(*[child for child in reversed(network.processes.children) if child.name != plan.node])
     stage.pass_time(plan.epochs["proofWindow"] + 3 * plan.epoch_seconds + DAY_S)
