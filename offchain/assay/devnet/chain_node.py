@@ -65,18 +65,19 @@ async def start_node(program: NodeProgram, processes: Processes, port: int, log:
 
 def mine_every_second(program: NodeProgram, url: str) -> None:
     """Blocks of one second from now on, as on a chain that nobody hurries."""
-    _call(url, "evm_setAutomine", False)
-    _call(url, "evm_setIntervalMining", program.second)
+    node_rpc(url, "evm_setAutomine", False)
+    node_rpc(url, "evm_setIntervalMining", program.second)
 
 
 def _answers(url: str) -> bool:
     try:
-        return int(str(_call(url, "eth_chainId")), 16) == CHAIN_ID
+        return int(str(node_rpc(url, "eth_chainId")), 16) == CHAIN_ID
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
 
 
-def _call(url: str, method: str, *parameters: object) -> object:
+def node_rpc(url: str, method: str, *parameters: object) -> object:
+    """What a node answers to one of its own methods. Raises DevnetError where it refuses, and URLError."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
     request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - loopback

@@ -54,6 +54,18 @@ CREATE TABLE IF NOT EXISTS attempts (
 """
 
 
+@contextmanager
+def whole(db: sqlite3.Connection) -> Iterator[None]:
+    """What is written within is written whole or not at all. Raises sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
 class Journal:
     """The journal of one account on one chain, in one SQLite file. Every method commits before it returns."""
 
@@ -120,13 +132,8 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with whole(self._db):
                 yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise JournalFailed(f"{self.path}: cannot be written ({error}); nothing was sent") from error
 

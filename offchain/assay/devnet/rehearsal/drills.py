@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from assay.devnet.chain_node import node_rpc
 from assay.devnet.errors import DevnetError
 from assay.devnet.network import TIMELOCK_SECONDS
 from assay.devnet.rehearsal.stage import Stage
@@ -48,9 +49,7 @@ async def reorganisation(stage: Stage) -> str:
     if node != "anvil":
         return f"not done: {node} calls each block final at once, and undoes none"
     before = chain.eth.get_block("latest")
-    answer = chain.provider.make_request("anvil_reorg", [1, []])  # type: ignore[arg-type]
-    if "error" in answer:
-        raise DevnetError(f"anvil_reorg: {answer['error']}")
+    node_rpc(stage.network.url, "anvil_reorg", 1, [])
     after = chain.eth.get_block(before["number"])
     if after["hash"] == before["hash"]:
         raise DevnetError(f"block {before['number']} was not undone")

@@ -10,6 +10,7 @@ from eth_utils.crypto import keccak
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 
+from assay.devnet.chain_node import node_rpc
 from assay.devnet.demo.reports import first_good_report
 from assay.devnet.errors import DevnetError
 from assay.devnet.network import Network
@@ -51,20 +52,22 @@ class Stage:
 
     def refuses(self, error: str, who: str, contract: str, function: str, *arguments: Any) -> bool:
         """Whether the contract would revert that call with an error of that signature."""
-        call = self.network.ledger.contract(contract).functions[function](*arguments)
-        try:
-            call.call({"from": self.address(who)})
-        except REFUSALS as refusal:
-            return keccak(text=error)[:4].hex() in repr(refusal) + str(getattr(refusal, "data", ""))
-        return False
+        refusal = self._refusal(who, contract, function, *arguments)
+        return refusal is not None and keccak(text=error)[:4].hex() in f"{refusal!r}{getattr(refusal, 'data', '')}"
 
     def would(self, who: str, contract: str, function: str, *arguments: Any) -> None:
         """Raises DevnetError where the contract would revert that call."""
+        refusal = self._refusal(who, contract, function, *arguments)
+        if refusal is not None:
+            raise DevnetError(f"{contract}.{function} of {who} is refused: {refusal}")
+
+    def _refusal(self, who: str, contract: str, function: str, *arguments: Any) -> Exception | None:
         call = self.network.ledger.contract(contract).functions[function](*arguments)
         try:
             call.call({"from": self.address(who)})
         except REFUSALS as refusal:
-            raise DevnetError(f"{contract}.{function} of {who} is refused: {refusal}") from None
+            return refusal
+        return None
 
     def read(self, contract: str, function: str, *arguments: Any) -> Any:
         """What a view gives now."""
@@ -89,8 +92,5 @@ class Stage:
 
     def pass_time(self, seconds: int) -> None:
         """Moves the chain's clock forward, when no daemon runs that would miss its epochs."""
-        provider = self.chain.provider
-        for method, parameters in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
-            answer = provider.make_request(method, parameters)  # type: ignore[arg-type]
-            if "error" in answer:
-                raise DevnetError(f"{method}: {answer['error']}")
+        node_rpc(self.network.url, "evm_increaseTime", seconds)
+        node_rpc(self.network.url, "evm_mine")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import select
@@ -18,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from assay.provider.backups.room import missing_room
 from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.processes.keeper import deadline_of, write_whole
 from assay.provider.pods.processes.pod_process import first_process
+from assay.provider.runtime.file_lock import locked
 from assay.provider.runtime.own_program import own_program
 from assay.provider.runtime.process_start import start_ticks
 
@@ -144,14 +144,7 @@ class Restic:
             "files": dict(opened.files),
         }
         with self._alone() if alone else contextlib.nullcontext():
-            child = subprocess.Popen(  # noqa: S603
-                own_program("assay.provider.backups.confine"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-                env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-            )
+            child = start_confined(subprocess.STDOUT)
             try:
                 return self._followed(child, json.dumps(asked).encode(), stall_s, on_message, on_tick)
             finally:
@@ -211,15 +204,22 @@ class Restic:
         repository = self._asked["repository"]
         return restic.without(text, (str(repository.get(name) or "") for name in ("password", "secret", "session")))
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
         """One at a time of this lease: a backup does not read what a restore writes."""
-        handle = os.open(self._folders.run / "backup.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        return locked(self._folders.run / "backup.lock")
+
+
+def start_confined(errors_to: int) -> subprocess.Popen[bytes]:
+    """What runs one program within walls: both come on its standard input, and what it prints on its output. Raises
+    OSError."""
+    return subprocess.Popen(  # noqa: S603
+        own_program("assay.provider.backups.confine"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors_to,
+        cwd="/",
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+    )
 
 
 class BackupKeeper:

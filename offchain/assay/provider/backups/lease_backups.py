@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import select
 import shutil
-import signal
 import subprocess
 import threading
 from collections import defaultdict
@@ -28,10 +24,9 @@ from assay.provider.backups.root_archive import archived, image_of
 from assay.provider.errors import Conflict, ProviderError, Unavailable
 from assay.provider.pods.engine import PodmanPods
 from assay.provider.pods.layout import PodFolders
-from assay.provider.pods.processes.keeper import is_kept
+from assay.provider.pods.processes.keeper import end_keeper, is_kept
 from assay.provider.runtime.egress_proxy import proxy_environment
 from assay.provider.runtime.own_program import own_program
-from assay.provider.runtime.process_start import start_ticks
 
 START_S = 30.0
 GONE_S = 10.0
@@ -52,7 +47,7 @@ class LeaseBackups:
         with self._locks[lease_id]:
             if role == RESTORE and is_kept(folders, RESTORE):
                 raise Conflict(f"files are being restored into lease {lease_id} already: wait until they are")
-            _end(folders, role)
+            end_keeper(folders, role, GONE_S)
             before = read_progress(folders, role)
             address = str(asked["repository"]["address"])
             same = before is not None and before.address == address
@@ -90,7 +85,7 @@ class LeaseBackups:
         """Ends a lease's backups; what is in the repository stays, the key is gone from here."""
         folders = self._pods.folders(lease_id)
         with self._locks[lease_id]:
-            _end(folders, BACKUP)
+            end_keeper(folders, BACKUP, GONE_S)
             found = read_progress(folders, BACKUP)
             if found is None:
                 return BackupProgress(state="none")
@@ -130,16 +125,3 @@ class LeaseBackups:
             "resolvers": list(network.resolvers) if policy.names_resolved else [],
             "proxies": {} if policy.hosts.closed else dict(proxy_environment()),
         }
-
-
-def _end(folders: PodFolders, role: str) -> None:
-    """Kills who makes a lease's backups, and restic with it."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads((folders.run / f"keeper-{role}.json").read_text())
-        handle = os.pidfd_open(int(record["pid"]))
-        try:
-            if start_ticks(int(record["pid"])) == record["ticks"]:
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-                select.select([handle], [], [], GONE_S)
-        finally:
-            os.close(handle)

@@ -17,11 +17,11 @@ from typing import Any
 
 from assay.provider.access.pod_tools import needed
 from assay.provider.backups.confine import Walls
+from assay.provider.backups.keeper import start_confined
 from assay.provider.errors import Conflict
 from assay.provider.pods.engine import PodmanPods
 from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.processes.pod_process import first_process
-from assay.provider.runtime.own_program import own_program
 
 PIECE = 1 << 20
 INSIDE = "/root-files"
@@ -49,14 +49,7 @@ def archived(folders: PodFolders, root: Path, image: Mapping[str, Any]) -> Gener
     # What the pod has at /workspace, /proc or /dev are other file systems: their folders are there, and empty.
     argv = [tar, "--create", "--numeric-owner", "--one-file-system", f"--directory={INSIDE}", "."]
     asked = {"walls": walls.to_json(), "argv": argv, "environment": {"PATH": "/usr/bin:/bin"}, "files": {}}
-    child = subprocess.Popen(  # noqa: S603
-        own_program("assay.provider.backups.confine"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-    )
+    child = start_confined(subprocess.DEVNULL)
     assert child.stdin is not None and child.stdout is not None  # noqa: S101
     digest = hashlib.sha256()
     try:

@@ -4,11 +4,9 @@ that no program of the host takes one meanwhile.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import socket
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from assay.provider.endpoints.port_range import PortRange
@@ -16,6 +14,7 @@ from assay.provider.endpoints.port_rules import Protocol
 from assay.provider.endpoints.records import read_records
 from assay.provider.errors import Conflict, Unavailable
 from assay.provider.pods.layout import PodFolders
+from assay.provider.runtime.file_lock import locked
 
 
 class PortNumbers:
@@ -98,12 +97,5 @@ class PortNumbers:
             return None
         return holder if any((one.protocol, one.public) == (protocol, port) for one in records) else None
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+    def _alone(self) -> AbstractContextManager[None]:
+        return locked(self._folder / ".lock")

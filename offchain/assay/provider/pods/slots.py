@@ -5,13 +5,11 @@ Kept on disk, outside any daemon's folder, so that two daemons of one host agree
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from assay.provider.errors import Unavailable
+from assay.provider.runtime.file_lock import locked
 
 IDS = 65_536
 # Above what distributions hand out, below what the kernel's sysctls on group ids take.
@@ -64,12 +62,5 @@ class PodSlots:
                     file.unlink(missing_ok=True)
         return taken
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+    def _alone(self) -> AbstractContextManager[None]:
+        return locked(self._folder / ".lock")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.chain.transactions.journal import whole
 from assay.renter.batch.job_list import BatchJob
 from assay.renter.batch.rules import AttemptEnd, HeldLease, JobStatus, LeaseStage, QueuedJob, TrackRecord
 from assay.renter.errors import BadInput, RenterError
@@ -309,13 +310,8 @@ class BatchJournal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with whole(self._db):
                 yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise RenterError(f"{self.path}: cannot be written ({error})") from error
 

@@ -93,7 +93,7 @@ async def leave(chain: Chain, sender: Sender) -> tuple[str, SeatStake]:
         raise ValidatorError(f"{found.account} holds no seat and waits for none; `assay validator withdraw` says more")
     if found.status is SeatStatus.LEAVING:
         raise ValidatorError(f"{found.account} leaves its seat already, from epoch {found.left_from} at the earliest")
-    receipt = await sender.send(ContractCall("ValidatorSet", "leave"), label="leave")
+    receipt = await sender.send(ContractCall(SEATS, "leave"), label="leave")
     return receipt.transaction_hash, await read_seat_stake(chain, sender.address)
 
 

@@ -42,16 +42,21 @@ def keep(folders: PodFolders) -> None:
 def keep_anew(folders: PodFolders) -> None:
     """Starts both keepers, in place of those that may have seen the pod stopped and are about to go. Raises OSError."""
     for role in (FIRST, SECOND):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            record = json.loads(_record(folders, role).read_text())
-            handle = os.pidfd_open(int(record["pid"]))
-            try:
-                if start_ticks(int(record["pid"])) == record["ticks"]:
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
-                    select.select([handle], [], [], GONE_S)
-            finally:
-                os.close(handle)
+        end_keeper(folders, role, GONE_S)
     keep(folders)
+
+
+def end_keeper(folders: PodFolders, role: str, patience_s: float) -> None:
+    """Kills who stays beside the pod in that role, and waits so long until it is gone."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads(_record(folders, role).read_text())
+        handle = os.pidfd_open(int(record["pid"]))
+        try:
+            if start_ticks(int(record["pid"])) == record["ticks"]:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                select.select([handle], [], [], patience_s)
+        finally:
+            os.close(handle)
 
 
 def open_way_out(folders: PodFolders) -> None:
