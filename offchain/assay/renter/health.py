@@ -20,7 +20,7 @@ from assay.renter.errors import RenterError
 from assay.renter.http_client import HttpClient
 from assay.renter.market.market_client import MarketClient
 from assay.renter.market.search import Wanted
-from assay.renter.money.amounts import show_amount
+from assay.renter.money.amounts import amount_text
 from assay.renter.renter import Renter
 from assay.renter.settings import RenterSettings
 
@@ -127,7 +127,7 @@ async def _wallet(settings: RenterSettings) -> HealthFinding:
             held = await renter.holdings([renter.chain.deployment.address("NetworkToken")])
     except (ChainError, RenterError) as error:
         return HealthFinding("wallet", False, str(error))
-    shown = ", ".join(f"{show_amount(amount, decimals)} {symbol}" for symbol, (amount, decimals) in held.items())
+    shown = ", ".join(f"{amount_text(amount, decimals)} {symbol}" for symbol, (amount, decimals) in held.items())
     return HealthFinding(
         "wallet", held["coin"][0] > 0, f"{address}: {shown}" + ("" if held["coin"][0] else ": no coin for gas")
     )

@@ -7,10 +7,12 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from assay.provider.offers.offers import rate_of
 from assay.renter.errors import ProviderRefused
 from assay.templates.loading import shipped
 
@@ -133,13 +135,21 @@ def test_receipt__in_a_table__has_the_sums_and_each_transaction(assay: Assay) ->
     assert "0.8" in ran.err and "assay refund 7" in ran.err
 
 
+def test_receipt__of_a_price_that_no_rate_makes_exactly__shows_the_price(assay: Assay, renter: FakeRenter) -> None:
+    rate = rate_of(Decimal("3.2"), 6)
+    renter.a_receipt = replace(renter.a_receipt, lease=replace(renter.a_receipt.lease, rate=rate))
+    assert "3.20 USD an hour" in assay("leases", "7", "--receipt").out
+    shown = json.loads(assay("leases", "7", "--receipt", "-o", "json").out)
+    assert (shown["rate"], shown["pricePerHour"]) == (str(rate), "3.20")
+
+
 def test_receipt__as_json__is_exact(assay: Assay) -> None:
     shown = json.loads(assay("leases", "7", "--receipt", "-o", "json").out)
     assert shown["baseUnits"] == {
         "deposit": "3600000", "streamed": "3600000", "downtimeRefund": "900000", "bondForfeitedToRenter": "0",
         "net": "2700000", "refunded": "100000", "refundable": "800000", "claimed": "1000000", "fee": "25000",
     }  # fmt: skip
-    assert (shown["seconds"], shown["downtime"], shown["pricePerHour"]) == (3600, 900, "3.6")
+    assert (shown["seconds"], shown["downtime"], shown["pricePerHour"]) == (3600, 900, "3.60")
     assert [one["amount"] for one in shown["transactions"]] == ["4.4", None, "0.975"]
     assert shown["transactions"][2]["at"] is None and shown["transactions"][2]["block"] == 70
 

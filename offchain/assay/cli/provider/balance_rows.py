@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.chain.contracts.amounts import show_amount, tokens_text, utc
+from assay.chain.contracts.amounts import amount_text, tokens_text, utc
 from assay.cli.renter.reward_rows import rewards_json
 from assay.protocol.hexadecimal import to_hex
 from assay.provider.account.balance import Balance, Withdrawal
@@ -22,7 +22,7 @@ def balance_text(
     decimals, symbol = network
 
     def amount(units: int) -> str:
-        return show_amount(units, decimals)
+        return amount_text(units, decimals)
 
     stake = found.stake
     shown: dict[str, Any] = {"provider": found.provider, "paid out to": found.payout}
@@ -38,7 +38,7 @@ def balance_text(
     for token in found.tokens:
         line = f"rent, {token.symbol}"
         shown[line if line not in shown else f"{line} {token.token}"] = ", ".join(
-            f"{name} {show_amount(value, token.decimals)}"
+            f"{name} {amount_text(value, token.decimals)}"
             for name, value in {
                 "account": token.held,
                 "due": token.rent,
@@ -52,7 +52,7 @@ def balance_text(
         f"due now {amount(earned.due)}, due later {amount(earned.waiting)}, claimed {amount(earned.claimed)}"
     )
     for key in found.gas:
-        shown[f"gas of {key.role} {key.account[:10]}"] = f"{show_amount(key.wei, COIN_DECIMALS)} coin"
+        shown[f"gas of {key.role} {key.account[:10]}"] = f"{amount_text(key.wei, COIN_DECIMALS)} coin"
     shown["next"] = [_step_text(step) for step in steps] or "nothing to do"
     return shown
 

@@ -55,14 +55,14 @@ def _of_lease(
     verb: str,
 ) -> None:
     async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
-        from assay.chain.contracts.amounts import show_amount
+        from assay.chain.contracts.amounts import amount_text
         from assay.chain.contracts.erc20 import Erc20
 
         made = await make(authority)
         cost = ""
         if made.forfeits and made.lease is not None:
             token = Erc20(authority.chain, made.lease.token)
-            amount = show_amount(made.forfeits, await token.decimals())
+            amount = amount_text(made.forfeits, await token.decimals())
             cost = f" {amount} {await token.symbol()} of its bond are forfeited."
         of = "of " if verb == "Give notice" else ""
         question = f"{verb} {of}lease {lease_id}? {made.effect[0].upper()}{made.effect[1:]}.{cost}"

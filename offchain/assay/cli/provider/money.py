@@ -128,16 +128,16 @@ def claim(given: SendingOptions, asking: Asking, to: Receiver = None, output: Ou
     async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.cli.renter.reward_rows import network_token
         from assay.protocol.hexadecimal import parse_address
-        from assay.renter.money.amounts import show_amount
+        from assay.renter.money.amounts import amount_text, show_amount
         from assay.renter.money.rewards import find_rewards
 
         receiver = parse_address(to, "--to") if to else await authority.payout()
         found = await find_rewards(authority.chain, authority.provider, settings.allow_private)
         call = found.claim(receiver)
         decimals, symbol = await network_token(authority.chain)
-        text = f"{show_amount(found.due, decimals)} {symbol}"
-        shown = {"account": authority.provider, "receiver": receiver, "claimed": text, "baseUnits": str(found.due)}
-        return OrderPlan([call], f"Claim {text} for {receiver}?", shown)
+        exact = f"{show_amount(found.due, decimals)} {symbol}"
+        shown = {"account": authority.provider, "receiver": receiver, "claimed": exact, "baseUnits": str(found.due)}
+        return OrderPlan([call], f"Claim {amount_text(found.due, decimals)} {symbol} for {receiver}?", shown)
 
     order(given, asking, output, prepare, own_key=True)
 

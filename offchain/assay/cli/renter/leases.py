@@ -12,12 +12,13 @@ from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.leases import LeaseStatus
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.options import Asking, Connection, LeaseId, Output, renter_command
+from assay.cli.renter.texts import amounts_in
 from assay.protocol.rates import cost, streamed
 from assay.renter.errors import BadInput
 from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.lease_rights import require_endable, require_leavable, require_own, require_running
 from assay.renter.lease.leaving import Free, notice_over
-from assay.renter.money.amounts import moment, parse_amount, parse_duration, show_amount
+from assay.renter.money.amounts import amount_text, moment, parse_amount, parse_duration
 
 if TYPE_CHECKING:
     from assay.renter.lease.lease_views import LeaseView
@@ -46,7 +47,7 @@ async def leases(
     output: Output = OutputFormat.table,
 ) -> None:
     """List this wallet's leases and their money, or show the bill of one."""
-    from assay.cli.renter.rows import LEASE_COLUMNS, lease_json
+    from assay.cli.renter.rows import lease_json
 
     if receipt and lease is None:
         raise BadInput("--receipt needs the number of a lease; `assay leases --all` lists them")
@@ -56,7 +57,7 @@ async def leases(
         own = await renter.own_leases(None if all_ else lambda lease: lease.status in OPEN)
         decimals = {token: await Erc20(renter.chain, token).decimals() for token in {one.lease.token for one in own}}
     rows = [lease_json(one, decimals[one.lease.token]) for one in own]
-    show_rows("leases", rows, LEASE_COLUMNS, output)
+    _show_leases(rows, output)
     if not rows:
         note("no lease is open" + ("" if all_ else "; `assay leases --all` also lists those that have ended"))
 
@@ -64,7 +65,7 @@ async def leases(
 async def _one(connection: Connection, lease: int, receipt: bool, output: OutputFormat) -> None:
     from assay.chain.contracts.erc20 import symbols_of
     from assay.cli.renter.receipts import show_receipt
-    from assay.cli.renter.rows import LEASE_COLUMNS, lease_json
+    from assay.cli.renter.rows import lease_json
 
     async with connection.renter() as renter:
         if receipt:
@@ -74,7 +75,14 @@ async def _one(connection: Connection, lease: int, receipt: bool, output: Output
             return show_receipt(bill, decimals, symbol, output)
         view = await renter.view(lease)
         row = lease_json(view, await Erc20(renter.chain, view.lease.token).decimals())
-    show_rows("leases", [row], LEASE_COLUMNS, output)
+    _show_leases([row], output)
+
+
+def _show_leases(rows: list[dict[str, Any]], output: OutputFormat) -> None:
+    from assay.cli.renter.rows import LEASE_COLUMNS, lease_row
+
+    rows = [lease_row(row) for row in rows] if output is OutputFormat.table else rows
+    show_rows("leases", rows, LEASE_COLUMNS, output)
 
 
 @renter_command(commands, "top-up")
@@ -101,10 +109,10 @@ async def top_up(
         if asking.dry_run:
             planned = planned_json(await renter.show(await renter.plan_top_up(lease, added)))
             return show_rows("transactions", planned, PLAN_COLUMNS, output)
-        asking.confirm(f"Add {show_amount(added, decimals)} {await token.symbol()} to lease {lease}?")
+        asking.confirm(f"Add {amount_text(added, decimals)} {await token.symbol()} to lease {lease}?")
         done = await renter.top_up(lease, added)
         stop = (await renter.lease(lease)).stop
-    values: dict[str, Any] = {"leaseId": lease, "added": show_amount(added, decimals)}
+    values: dict[str, Any] = {"leaseId": lease, "added": amounts_in(output)(added, decimals)}
     values |= {"stop": moment(stop) if output is OutputFormat.table else stop, "secondsAdded": stop - found.stop}
     show({**values, "transactions": transactions_json(done)}, output)
 
@@ -149,16 +157,17 @@ async def end(
             done.append(sent)
         view = await renter.view(lease)
         decimals = await Erc20(renter.chain, view.lease.token).decimals()
+    told = amounts_in(output)
     values = {
         "leaseId": lease,
         "status": view.lease.status.name.lower(),
         "leftEarly": view.lease.left_early,
         "stop": moment(view.lease.stop) if output is OutputFormat.table else view.lease.stop,
-        "streamed": show_amount(view.streamed, decimals),
-        "downtimeRefund": show_amount(view.lease.downtime_refund, decimals),
-        "paid": show_amount(view.streamed - view.lease.downtime_refund - view.lease.forfeited, decimals),
-        "refunded": show_amount(refunded, decimals),
-        "downtime": downtime_json(credited, decimals),
+        "streamed": told(view.streamed, decimals),
+        "downtimeRefund": told(view.lease.downtime_refund, decimals),
+        "paid": told(view.streamed - view.lease.downtime_refund - view.lease.forfeited, decimals),
+        "refunded": told(refunded, decimals),
+        "downtime": downtime_json(credited, decimals, told),
     }
     show({**values, "transactions": transactions_json(done)}, output)
     if view.lease.left_early:
@@ -203,8 +212,8 @@ async def refund(
         elif not done:
             raise BadInput(f"no downtime of {of.renter}'s lease {lease} can be submitted now")
         decimals = await Erc20(renter.chain, of.token).decimals()
-    values = {"leaseId": lease, "refunded": show_amount(amount, decimals), "baseUnits": str(amount)}
-    values["downtime"] = downtime_json(found, decimals)
+    values = {"leaseId": lease, "refunded": amounts_in(output)(amount, decimals), "baseUnits": str(amount)}
+    values["downtime"] = downtime_json(found, decimals, amounts_in(output))
     show({**values, "transactions": transactions_json(done)}, output)
 
 
@@ -241,11 +250,11 @@ async def _ending(renter: Renter, view: LeaseView, ours: bool, freed: bool) -> s
         left = max(0, lease.start + lease.min_duration - view.now)
         if lease.notice_at and notice_over(lease) <= view.now:
             return f"{asked} The notice is over: nothing is forfeited."
-        forfeit = show_amount(streamed(lease.rate, left), decimals)
+        forfeit = amount_text(streamed(lease.rate, left), decimals)
         return f"{asked} {left} s of its minimum are not served: {forfeit} {symbol} of the bond go to the renter."
     if free is not None:
         return f"{asked} It costs nothing more: {free}."
-    cost, until = f"{show_amount(way.cost, decimals)} {symbol}", moment(way.free_from)
+    cost, until = f"{amount_text(way.cost, decimals)} {symbol}", moment(way.free_from)
     return (
         f"{asked} It was leased for {lease.min_duration} s at least: {cost} more is paid, until {until}. "
         f"It becomes free then, after {way.downtime_left} s more of attested downtime, by a notice, or if a device is "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from assay.cli.output import OutputFormat, note, show, show_rows
-from assay.protocol.rates import price_per_hour
-from assay.renter.money.amounts import moment, show_amount
+from assay.cli.renter.rows import hourly_text
+from assay.renter.money.amounts import moment, rounded, show_amount
 from assay.renter.money.receipts import LeaseReceipt, ReceiptLine
 
 COLUMNS = {"what": "what", "amount": "amount", "when": "when", "transaction": "transaction"}
@@ -37,7 +37,7 @@ def receipt_json(bill: LeaseReceipt, decimals: int, symbol: str) -> dict[str, An
         "symbol": symbol,
         "decimals": decimals,
         "rate": str(lease.rate),
-        "pricePerHour": _plain(lease.rate, decimals),
+        "pricePerHour": hourly_text(lease.rate, decimals),
         "start": lease.start or None,
         "stop": lease.stop or None,
         "seconds": bill.seconds,
@@ -76,12 +76,13 @@ def show_receipt(bill: LeaseReceipt, decimals: int, symbol: str, output: OutputF
         return show_rows("transactions", rows, COLUMNS, output, FIELDS)
     show(receipt_text(values), output)
     lines = [
-        {**row, "amount": "" if row["amount"] is None else f"{row['amount']} {symbol}", "when": _when(row)}
+        {**row, "amount": "" if row["amount"] is None else f"{rounded(row['amount'])} {symbol}", "when": _when(row)}
         for row in values["transactions"]
     ]
     show_rows("transactions", lines, COLUMNS, output)
     if bill.refundable:
-        note(f"{values['refundable']} {symbol} are due back: `assay refund {bill.lease.lease_id}` collects them")
+        due = f"{rounded(values['refundable'])} {symbol}"
+        note(f"{due} are due back: `assay refund {bill.lease.lease_id}` collects them")
 
 
 def receipt_text(values: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def receipt_text(values: dict[str, Any]) -> dict[str, Any]:
     symbol = values["symbol"]
 
     def of(name: str) -> str:
-        return f"{values[name]} {symbol}"
+        return f"{rounded(values[name])} {symbol}"
 
     shown: dict[str, Any] = {"lease": values["leaseId"], "status": values["status"]}
     if values["start"]:
@@ -99,7 +100,7 @@ def receipt_text(values: dict[str, Any]) -> dict[str, Any]:
         shown["time"] = (
             f"{moment(values['start'])} to {until}: {values['seconds']} s ({duration_text(values['seconds'])})"
         )
-        shown["rate"] = f"{values['pricePerHour']} {symbol} an hour"
+        shown["rate"] = f"{rounded(values['pricePerHour'], 2)} {symbol} an hour"
         shown["streamed"] = of("streamed")
     if values["downtime"]:
         shown["downtime"] = f"-{of('downtimeRefund')} for {values['downtime']} s"
@@ -114,7 +115,3 @@ def receipt_text(values: dict[str, Any]) -> dict[str, Any]:
 
 def _when(row: dict[str, Any]) -> str:
     return moment(row["at"]) if row["at"] else f"block {row['block']}"
-
-
-def _plain(rate: int, decimals: int) -> str:
-    return format(price_per_hour(rate, decimals), "f")

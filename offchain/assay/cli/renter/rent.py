@@ -21,7 +21,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import cost
 from assay.renter.errors import BadInput, RenterError
 from assay.renter.market.search import Order
-from assay.renter.money.amounts import parse_duration, show_amount
+from assay.renter.money.amounts import amount_text, parse_duration, rounded
 
 if TYPE_CHECKING:
     from assay.renter.lease.steps import Step
@@ -180,11 +180,11 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
         count = f"{one.gpus} × " if one.gpus > 1 else ""
         notice = f", which its provider may end {duration_text(one.notice)} after a notice" if one.notice else ""
         least = f", at least {duration_text(one.min_duration)} of it paid" if one.min_duration > A_MINUTE else ""
-        lines.append(f"{count}{what} at {price_text(one)} {symbol} an hour{least}{notice}")
+        lines.append(f"{count}{what} at {rounded(price_text(one), 2)} {symbol} an hour{least}{notice}")
         totals[one.token] = totals.get(one.token, 0) + cost(one.rate, seconds)
     decimals = {one.token: one.decimals for one in chosen}
     sums = [
-        f"{show_amount(total, decimals[token])} {await Erc20(renter.chain, token).symbol()}"
+        f"{amount_text(total, decimals[token])} {await Erc20(renter.chain, token).symbol()}"
         for token, total in totals.items()
     ]
     for line in lines:

@@ -7,7 +7,7 @@ from typing import Any
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.rpc.client import Chain
 from assay.cli.renter.texts import moment
-from assay.renter.money.amounts import show_amount
+from assay.renter.money.amounts import amount_text
 from assay.renter.money.rewards import Rewards
 
 
@@ -21,7 +21,7 @@ def rewards_text(found: Rewards, decimals: int, symbol: str) -> dict[str, Any]:
     """For people: amounts in whole tokens, times as on a clock."""
 
     def amount(units: int) -> str:
-        return f"{show_amount(units, decimals)} {symbol}"
+        return f"{amount_text(units, decimals)} {symbol}"
 
     shown = {"account": found.account, "earned": amount(found.earned), "claimed": amount(found.claimed)}
     shown["due now"] = amount(found.due)
@@ -34,7 +34,7 @@ async def rewards_line(chain: Chain, found: Rewards) -> dict[str, str]:
     """The same in one line among others."""
     decimals, symbol = await network_token(chain)
     sums = {"earned": found.earned, "claimed": found.claimed, "due now": found.due, "due later": found.waiting}
-    line = ", ".join(f"{name} {show_amount(units, decimals)}" for name, units in sums.items())
+    line = ", ".join(f"{name} {amount_text(units, decimals)}" for name, units in sums.items())
     return {f"rewards, {symbol}": line}
 
 

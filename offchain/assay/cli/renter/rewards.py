@@ -45,8 +45,9 @@ async def claim(
     """Claim the rewards that are due to the account of --key-file: a provider's, or one that holds a seat."""
     from assay.cli.renter.reward_rows import network_token
     from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, transactions_json
+    from assay.cli.renter.texts import amounts_in
     from assay.protocol.hexadecimal import parse_address
-    from assay.renter.money.amounts import show_amount
+    from assay.renter.money.amounts import amount_text
 
     to = parse_address(receiver, "--receiver") if receiver else None
     async with connection.renter() as renter:
@@ -55,7 +56,11 @@ async def claim(
         if asking.dry_run:
             return show_rows("transactions", planned_json(await renter.show(plan)), PLAN_COLUMNS, output)
         decimals, symbol = await network_token(renter.chain)
-        asking.confirm(f"Claim {show_amount(found.due, decimals)} {symbol} for {to or renter.address}?")
+        asking.confirm(f"Claim {amount_text(found.due, decimals)} {symbol} for {to or renter.address}?")
         done = await renter.claim_rewards(found, to)
-    values = {"account": found.account, "receiver": to or found.account, "claimed": show_amount(found.due, decimals)}
+    values = {
+        "account": found.account,
+        "receiver": to or found.account,
+        "claimed": amounts_in(output)(found.due, decimals),
+    }
     show({**values, "baseUnits": str(found.due), "transactions": transactions_json([done])}, output)

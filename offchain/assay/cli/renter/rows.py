@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from assay.renter.lease.leaving import notice_over
 from assay.renter.lease.planned import Planned
 from assay.renter.lease.rented import Rented
 from assay.renter.market.listing import Listing
-from assay.renter.money.amounts import show_amount
+from assay.renter.money.amounts import rounded, show_amount
 from assay.renter.money.wallet import Done
 from assay.renter.session.provider_session import JobState
 from assay.sheet.fields import FIELDS
@@ -120,6 +120,7 @@ def listing_text(row: dict[str, Any]) -> dict[str, Any]:
     device's first work is its slowest, and a small class shows no memory."""
     least = {"scoreGops": "< 1", "value": "", "ofExpected": ""}
     row = {**row, "model": row["modelName"]}
+    row["price"] = f"{rounded(row['pricePerHour'], 2)} {row['symbol']}"
     return {**row, **{name: text for name, text in least.items() if not row[name]}}
 
 
@@ -141,6 +142,11 @@ def memory_text(listing: Listing) -> str:
 def price_text(listing: Listing, parts: int = 1) -> str:
     """Whole tokens an hour, or a part of them."""
     return _price_text(listing.price / parts, listing.decimals)
+
+
+def hourly_text(rate: int, decimals: int) -> str:
+    """A rate in whole tokens an hour."""
+    return _price_text(price_per_hour(rate, decimals), decimals)
 
 
 def _price_text(price: Decimal, decimals: int) -> str:
@@ -183,7 +189,7 @@ def lease_json(view: LeaseView, decimals: int) -> dict[str, Any]:
         "token": lease.token,
         "decimals": decimals,
         "rate": str(rate),
-        "pricePerHour": _price_text(price_per_hour(rate, decimals), decimals),
+        "pricePerHour": hourly_text(rate, decimals),
         "start": lease.start,
         "stop": lease.stop,
         "secondsLeft": left,
@@ -205,6 +211,11 @@ def lease_json(view: LeaseView, decimals: int) -> dict[str, Any]:
         **{name: show_amount(value, decimals) for name, value in amounts.items()},
         "baseUnits": {name: str(value) for name, value in amounts.items()},
     }
+
+
+def lease_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `lease_json` for people."""
+    return {**row, **{name: rounded(row[name]) for name in ("deposit", "streamed", "refunded")}}
 
 
 def _state(view: LeaseView) -> str:
@@ -252,14 +263,14 @@ def planned_json(planned: Iterable[Planned]) -> list[dict[str, Any]]:
     return [{"name": one.name, "to": one.to, "value": str(one.value), "calldata": one.calldata} for one in planned]
 
 
-def downtime_json(found: DowntimeFound, decimals: int) -> list[dict[str, Any]]:
-    """Epochs whose downtime was claimed, each by the line of its worst device."""
+def downtime_json(found: DowntimeFound, decimals: int, told: Callable[[int, int], str]) -> list[dict[str, Any]]:
+    """Epochs whose downtime was claimed, each by the line of its worst device; amounts as `told` writes them."""
     return [
         {
             "epoch": one.epoch,
             "deviceId": to_hex(one.measured.leaf.device_id),
             "seconds": one.seconds,
-            "amount": show_amount(one.amount, decimals),
+            "amount": told(one.amount, decimals),
         }
         for one in found.claimable
     ]

@@ -115,9 +115,9 @@ async def quote(
     """Ask a provider for a private price for this wallet."""
     from assay.chain.contracts.erc20 import symbols_of
     from assay.cli.renter.rows import listing_json
-    from assay.cli.renter.texts import moment
+    from assay.cli.renter.texts import amounts_in, moment
     from assay.protocol.rates import cost
-    from assay.renter.money.amounts import show_amount
+    from assay.renter.money.amounts import rounded
 
     seconds = parse_duration(duration)
     async with connection.renter() as renter:
@@ -125,17 +125,20 @@ async def quote(
         private = await renter.quote(public.device_ids, seconds)
         symbol = (await symbols_of(renter.chain, [private.token]))[private.token]
     saved = 0 if not public.rate else float(100 * (public.rate - private.rate) / public.rate)
+    told = amounts_in(output)
     values: dict[str, Any] = {
         **listing_json(private, symbol),
         "seconds": seconds,
-        "cost": show_amount(cost(private.rate, seconds), private.decimals),
-        "publicCost": show_amount(cost(public.rate, seconds), public.decimals),
+        "cost": told(cost(private.rate, seconds), private.decimals),
+        "publicCost": told(cost(public.rate, seconds), public.decimals),
         "discountPercent": round(saved, 2),
     }
     del values["sheet"], values["roundTripMs"], values["model"], values["region"]
     if output is OutputFormat.table:
         values["validUntil"] = moment(private.valid_until)
         values |= {name: f"{values[name]} {symbol}" for name in ("cost", "publicCost")}
+        values["price"] = f"{rounded(values['pricePerHour'], 2)} {symbol}"
+        values["pricePerGpuHour"] = rounded(values["pricePerGpuHour"], 2)
         values["notice"] = values["noticeText"] or "none"
         for exact in ("shortId", "uptimeBps", "rate", "pricePerHour", "symbol", "noticeText", "offerHash"):
             del values[exact]

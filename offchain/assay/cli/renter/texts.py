@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from assay.cli.output import OutputFormat
 from assay.protocol.specification import DeclaredHost
+from assay.renter.money.amounts import amount_text, rounded, show_amount
 from assay.renter.money.amounts import moment as moment
-from assay.renter.money.amounts import show_amount
 
 AMOUNTS = ("deposit", "streamed", "claimed", "refunded", "downtimeRefund", "bond", "forfeited", "forfeitable")
 EMPTY = ("downtimeRefund", "forfeited", "forfeitable")  # of most leases: shown where there is something
+
+
+def amounts_in(output: OutputFormat) -> Callable[[int, int], str]:
+    """How base units of so many decimals are written: exactly for programs, rounded in a table."""
+    return amount_text if output is OutputFormat.table else show_amount
 
 
 def host_text(host: DeclaredHost | None) -> str:
@@ -36,7 +42,7 @@ def bytes_text(count: int) -> str:
 def rented_text(values: Mapping[str, Any], decimals: int, symbol: str) -> dict[str, Any]:
     """A lease that was rented or opened, as `rented_json` has it."""
     shown = dict(values)
-    shown["deposit"] = f"{show_amount(int(values['deposit']), decimals)} {symbol}"
+    shown["deposit"] = f"{amount_text(int(values['deposit']), decimals)} {symbol}"
     del shown["deviceIds"]
     if stop := shown.pop("stop", 0):
         shown["stops"] = moment(stop)
@@ -54,7 +60,7 @@ def lease_text(values: Mapping[str, Any], symbol: str) -> dict[str, Any]:
     shown: dict[str, Any] = {"lease": values["leaseId"], "status": values["state"]}
     shown["device" if len(values["deviceIds"]) == 1 else "devices"] = "\n".join(values["deviceIds"])
     shown |= {name: values[name] for name in ("renter", "provider", "token")}
-    shown["price an hour"] = f"{values['pricePerHour']} {symbol}"
+    shown["price an hour"] = f"{rounded(values['pricePerHour'], 2)} {symbol}"
     if values["start"]:  # one that has not started has neither
         shown |= {"start": moment(values["start"]), "stop": moment(values["stop"]), "time left": values["timeLeft"]}
     shown["minimum"] = duration_text(values["minDuration"])
@@ -67,7 +73,7 @@ def lease_text(values: Mapping[str, Any], symbol: str) -> dict[str, Any]:
     named = {"downtimeRefund": "refunded for downtime", "forfeitable": "forfeited to the network"}
     for name in AMOUNTS:
         if name not in EMPTY or values["baseUnits"][name] != "0":
-            shown[named.get(name, name)] = f"{values[name]} {symbol}"
+            shown[named.get(name, name)] = f"{rounded(values[name])} {symbol}"
     shown["leaving now"] = leaving_text(values, symbol) if values["status"] in ("pending", "active") else ""
     return {name: value for name, value in shown.items() if value != ""}
 
@@ -77,7 +83,7 @@ def leaving_text(values: Mapping[str, Any], symbol: str) -> str:
     if values["leavingFree"]:
         return f"free: {values['leavingFree']}"
     left = values["maxDowntime"] + 1 - values["downtime"]
-    costs = "is paid already" if values["leftEarly"] else f"costs {values['leavingCosts']} {symbol} more"
+    costs = "is paid already" if values["leftEarly"] else f"costs {rounded(values['leavingCosts'])} {symbol} more"
     return (
         f"{costs}; free from {moment(values['leavingFreeFrom'])}, or after {left} s more of attested downtime, "
         "a notice, or a slashed device"

@@ -12,9 +12,9 @@ import typer
 from assay.chain.key_files import create, password
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.options import Connection, Output, renter_command
+from assay.cli.renter.texts import amounts_in
 from assay.renter.contexts import home_filled
 from assay.renter.errors import BadInput, NotInOrder
-from assay.renter.money.amounts import show_amount
 
 TOKENS = ("NetworkToken", "TestToken")
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
@@ -41,7 +41,7 @@ async def wallet(
         known = [c.address for name, c in renter.chain.deployment.contracts.items() if name in TOKENS]
         held = await renter.holdings([*known, *(one for one in named if one not in known)])
         address = renter.address
-    shown = {symbol: show_amount(amount, decimals) for symbol, (amount, decimals) in held.items()}
+    shown = {symbol: amounts_in(output)(amount, decimals) for symbol, (amount, decimals) in held.items()}
     show({"address": address, **shown}, output)
 
 

@@ -45,8 +45,8 @@ def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 
 
 @router.get(paths.FACETS, response_model=models.one_of(models.FacetCounts), tags=["offers"])
 def facets(ctx: Ctx, wanted: SearchQuery) -> Any:
-    """How many listings each further choice would leave."""
-    counts = ctx.search.count(wanted)
+    """How many listings each further choice would leave; `maxRate` needs a token where prices are in several."""
+    counts = ctx.search.count_in_one_token(wanted)
     by_name = {name: {str(k): n for k, n in values.items()} for name, values in counts.facets.items()}
     return ctx.one({"total": counts.total, "facets": by_name})
 

@@ -8,7 +8,7 @@ combination of filters needs an index of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,12 +137,15 @@ class SearchTable:
 
     def _in_one_token(self, search: Search, mask: Mask) -> None:
         """Raises BadQuery where a bound would hold prices in several tokens to one number."""
-        if search.max_rate is None or len(search.tokens) == 1:
-            return
-        if len(tokens := [token for token in self._tokens(mask) if token]) > 1:
+        if search.max_rate is not None and len(search.tokens) != 1:
+            self._one_token([token for token in self._tokens(mask) if token])
+
+    @staticmethod
+    def _one_token(tokens: Sequence[str]) -> None:
+        if len(tokens) > 1:
             raise BadQuery(
                 f"maxRate: is an amount of one token, and what is listed so is priced in {len(tokens)}: "
-                f"name one with token=, of {', '.join(tokens[:8])}"
+                f"name one with token=, of {', '.join(sorted(tokens)[:8])}"
             )
 
     def _tokens(self, mask: Mask) -> list[str]:
@@ -243,6 +246,14 @@ class SearchTable:
                 facets[name] = {values[code]: int(total) for code, total in enumerate(sums) if total}
             everything = np.logical_and.reduce(list(fits.values()))
             return Counts(facets, int(counted[everything].sum()))
+
+    def count_in_one_token(self, search: Search) -> Counts:
+        """The same. Raises BadQuery where a bound would hold prices in several tokens to one number, as `find` does."""
+        counts = self.count(search)
+        if search.max_rate is not None and len(search.tokens) != 1:
+            found = [token for token in counts.facets["token"] if token]
+            self._one_token([token for token in found if not search.tokens or token in search.tokens])
+        return counts
 
     def _fits(self, name: str, codes: NDArray[np.int32], search: Search) -> Mask:
         """Which of these facet codes the search admits."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from assay.chain.contracts.amounts import show_amount
+from assay.chain.contracts.amounts import amount_text
 from assay.chain.contracts.devices import DeviceDirectory
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.leases import active_lease, nonce_floor, read_lease
@@ -113,7 +113,7 @@ async def in_tokens(chain: Chain, earned: dict[str, Any]) -> dict[str, Any]:
         line = f"{what}, {symbol}"
         # Anybody may give a token any symbol: one that stands here already must not hide the other's line.
         lines[line if line not in lines else f"{line} {token}"] = ", ".join(
-            f"{name} {show_amount(int(value), decimals)}" for name, value in sums.items()
+            f"{name} {amount_text(int(value), decimals)}" for name, value in sums.items()
         )
 
     lines = {"provider": earned["provider"], "paid out to": earned["payout"]}

@@ -17,7 +17,7 @@ from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.keeping import Actions, Keeper, Policy
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.steps import unheard
-from assay.renter.money.amounts import moment, show_amount
+from assay.renter.money.amounts import amount_text, moment
 
 WATCHING = Policy(margin=0, step=0, cap=0, patience=None)  # of whoever only submits downtime
 
@@ -60,7 +60,7 @@ async def keeper_of(
     told: set[tuple[int, str]] = set()
 
     def amount(units: int) -> str:
-        return f"{show_amount(units, decimals)} {symbol}"
+        return f"{amount_text(units, decimals)} {symbol}"
 
     async def silent() -> tuple[str, ...]:
         return tuple(to_hex(device_id) for device_id in await renter.silent(offer.device_ids))

@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 
 from assay.chain.contracts.amounts import LAST_DAY
+from assay.chain.contracts.amounts import amount_text as amount_text
+from assay.chain.contracts.amounts import rounded as rounded
 from assay.chain.contracts.amounts import show_amount as show_amount
 from assay.protocol.rates import HOUR_S, cost
 from assay.renter.errors import BadInput

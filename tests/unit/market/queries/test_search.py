@@ -145,13 +145,16 @@ def test_find__page_by_page__gives_every_match_once_in_order(search: Search, cou
             if search.max_rate is not None and len({r["token"] for r in made if matches(r, search)}) > 1:
                 with pytest.raises(BadQuery, match="maxRate: is an amount of one token"):
                     table.find(connection, search, cursor, limit)
+                with pytest.raises(BadQuery, match="maxRate: is an amount of one token"):
+                    table.count_in_one_token(search)
                 return
             page = table.find(connection, search, cursor, limit)
             found += [row["listing_id"] for row in page.rows]
             cursor = page.next
             if cursor is None:
                 break
-    counts = table.count(search)
+    counts = table.count_in_one_token(search)
+    assert counts == table.count(search)
     assert found == in_order(made, search)
     others = [row for row in made if matches(row, replace(search, gpus=()))]
     assert counts.facets["gpus"] == Counter(row["gpus"] for row in others)

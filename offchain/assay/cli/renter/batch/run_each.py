@@ -20,7 +20,7 @@ from assay.cli.renter.batch.transfers import fetch_results, put_needed
 from assay.cli.renter.options import Asking, Connection, Filters, size_mib
 from assay.cli.renter.pods.options import PodOptions, variable
 from assay.renter.errors import BadInput, NoDevice
-from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
+from assay.renter.money.amounts import amount_text, parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
     from assay.renter.batch.batch_journal import BatchJournal
@@ -86,7 +86,7 @@ async def run_each(
             )
 
             def amount(units: int) -> str:
-                return f"{show_amount(units, decimals)} of {budget} {symbol}"
+                return f"{amount_text(units, decimals)} of {budget} {symbol}"
 
             def line(progress: BatchProgress) -> str:
                 return progress_text(progress, amount)
@@ -233,7 +233,7 @@ def _show(
         "failed": ", ".join(one.id for one in states if one.status.value == "failed") or "none",
         "left": progress.jobs - progress.done - progress.failed,
         "leases": len(leases),
-        "cost": f"{show_amount(cost, decimals)} {symbol}",
+        "cost": f"{amount_text(cost, decimals)} {symbol}",
         "results": str(into),
     }
     show({**shown, "stopped": outcome.stopped} if outcome.stopped else shown, output)

@@ -14,13 +14,14 @@ from assay.cli.output import OutputFormat, note, show
 from assay.cli.renter.options import Asking, Connection, Filters, LeaseId, Output, renter_command
 from assay.cli.renter.pods.backups import ESCROW, Storage, files_of, opened, with_pod
 from assay.cli.renter.pods.options import variable
+from assay.cli.renter.texts import amounts_in
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import cost
 from assay.renter.backups.backup_files import BackupPlace
 from assay.renter.errors import BadInput, ProviderRefused, RenterError, Unreachable
 from assay.renter.lease.lease_rights import require_own
 from assay.renter.market.search import Order
-from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
+from assay.renter.money.amounts import amount_text, parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
     from assay.chain.contracts.leases import Lease
@@ -87,7 +88,7 @@ async def move(
         view = await renter.view(new)
         decimals = await Erc20(renter.chain, view.lease.token).decimals()
     values: dict[str, Any] = {"leaseId": new, "movedFrom": lease, "status": view.lease.status.name.lower()}
-    values["deposit"] = show_amount(view.lease.deposit, decimals)
+    values["deposit"] = amounts_in(output)(view.lease.deposit, decimals)
     show(values, output)
     note(f"assay ssh {new}    assay leases {lease} --receipt")
 
@@ -173,7 +174,7 @@ async def _planned(
     if place.start and not told_environment:
         note("the variables of the old pod are not known here: name those that its start command needs with --env")
     asking.confirm(
-        f"Rent {listing.model or 'a device'} ({listing.name[:10]}…) for a deposit of {show_amount(deposit, decimals)} "
+        f"Rent {listing.model or 'a device'} ({listing.name[:10]}…) for a deposit of {amount_text(deposit, decimals)} "
         f"{symbol}, take over the files of lease {number}, and end that? What is written there after its last backup "
         "has begun is lost."
     )

@@ -15,7 +15,7 @@ from assay.cli.output import note
 from assay.cli.renter.options import Asking, Connection, Filters, number, renter_command
 from assay.cli.renter.pods.options import PodOptions
 from assay.renter.errors import BadInput
-from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
+from assay.renter.money.amounts import amount_text, parse_amount, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,7 @@ def _policy(options: ServeOptions, budget: int) -> ServePolicy:
 
 def _line(decimals: int, budget: Decimal, symbol: str) -> Callable[[ServeProgress], str]:
     def line(progress: ServeProgress) -> str:
-        at_most = f"at most {show_amount(progress.committed, decimals)} of {budget} {symbol}"
+        at_most = f"at most {amount_text(progress.committed, decimals)} of {budget} {symbol}"
         return (
             f"{progress.up} of {progress.wanted} replicas serve, {progress.leases} leases, "
             f"{progress.requests} requests at once, {at_most}"
