@@ -1,11 +1,13 @@
 """What a pod has, measured from inside it: run as one file by the pod's own Python, 3.8 or newer, with nothing but its
-standard library; fio, iperf3, nvidia-smi and PyTorch are used where the image has them. Prints one line of JSON.
+standard library; fio, iperf3, nvidia-smi and PyTorch are used where the image has them, and of the cards' driver the
+library that comes with them. Prints one line of JSON.
 
 Whoever has root on the machine can make every figure up.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import mmap
@@ -15,7 +17,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +32,13 @@ BLOCK = 4 << 20
 FILE_BYTES = 256 << 20
 SECONDS = 2.0
 LOOKS = 3
+COPY_BYTES = 64 << 20  # of each core: more than its share of any cache
+MAX_COPIES = 64
+COPY_SECONDS = 0.7
+LINK_BYTES = 256 << 20
+LINK_SECONDS = 0.5
 MARK = "assay-check "
+LINKS = "--links"
 
 
 def cores() -> int:
@@ -111,6 +121,116 @@ def _fio(folder: str, kind: str) -> int:
             return 0
 
 
+def memory_rate() -> int:
+    """GB a second of the machine's memory, all cores copying at once, the best of a few looks; what is read and what is
+    written count, as in STREAM's copy."""
+    return max(_memory_rate() for _ in range(LOOKS))
+
+
+def _memory_rate() -> int:
+    count = max(1, min(cores(), MAX_COPIES, (memory_mib() << 20) // (8 * COPY_BYTES)))
+    moved, ready = [0] * count, threading.Barrier(count)
+    began = [0.0] * count
+
+    def copy(number: int) -> None:
+        one, other = (ctypes.create_string_buffer(COPY_BYTES) for _ in range(2))
+        for buffer in (one, other):
+            ctypes.memset(buffer, number + 1, COPY_BYTES)  # pages that nothing was written to are not in memory yet
+        ready.wait()
+        began[number] = time.perf_counter()
+        while moved[number] == 0 or time.perf_counter() - began[number] < COPY_SECONDS:
+            ctypes.memmove(one, other, COPY_BYTES)  # without the interpreter's lock
+            moved[number] += 2 * COPY_BYTES
+
+    threads = [threading.Thread(target=copy, args=(number,)) for number in range(count)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    return round(sum(moved) / (time.perf_counter() - min(began)) / 1e9)
+
+
+class Driver:
+    """Calls of the cards' driver. Raises OSError for one that fails, and where there is no driver."""
+
+    def __init__(self, library: str) -> None:
+        self._library = ctypes.CDLL(library)
+        self("cuInit", 0)
+
+    def __call__(self, name: str, *arguments: Any) -> None:
+        if status := getattr(self._library, name)(*arguments):
+            raise OSError(f"{name}: {status}")
+
+
+class Card:
+    """One card with memory to copy to; its calls are for the context that was entered last."""
+
+    def __init__(self, driver: Driver, number: int) -> None:
+        self.context, self.memory = ctypes.c_void_p(), ctypes.c_uint64()
+        device = ctypes.c_int()
+        driver("cuDeviceGet", ctypes.byref(device), ctypes.c_int(number))
+        driver("cuDevicePrimaryCtxRetain", ctypes.byref(self.context), device)
+        self.enter(driver)
+        driver("cuMemAlloc_v2", ctypes.byref(self.memory), ctypes.c_size_t(LINK_BYTES))
+
+    def enter(self, driver: Driver) -> None:
+        driver("cuCtxSetCurrent", self.context)
+
+
+def link_rates(library: str) -> tuple[int, int]:
+    """(to and from the host, from card to card) in MB a second, the slower way of the slowest; zero where there is no
+    such way. Raises OSError, AttributeError where the driver is none that this knows.
+    """
+    driver, count = Driver(library), ctypes.c_int()
+    driver("cuDeviceGetCount", ctypes.byref(count))
+    found = [Card(driver, number) for number in range(count.value)]
+    to_host = [rate for card in found for rate in _to_and_from_host(driver, card)]
+    around = [(card, found[(n + step) % len(found)]) for n, card in enumerate(found) for step in (1, -1)]
+    between = [_to_other(driver, card, other) for card, other in around if card is not other]
+    return min(to_host, default=0), min(between, default=0)
+
+
+def _to_and_from_host(driver: Driver, card: Card) -> tuple[int, int]:
+    card.enter(driver)
+    host, size = ctypes.c_void_p(), ctypes.c_size_t(LINK_BYTES)
+    driver("cuMemHostAlloc", ctypes.byref(host), size, ctypes.c_uint(0))
+    return (
+        _link_rate(lambda: driver("cuMemcpyHtoD_v2", card.memory, host, size)),
+        _link_rate(lambda: driver("cuMemcpyDtoH_v2", host, card.memory, size)),
+    )
+
+
+def _to_other(driver: Driver, card: Card, other: Card) -> int:
+    card.enter(driver)
+    with suppress(OSError):  # enabled before, or no link: then the driver copies by way of the host
+        driver("cuCtxEnablePeerAccess", other.context, ctypes.c_uint(0))
+
+    def copy() -> None:
+        driver("cuMemcpyPeer", other.memory, other.context, card.memory, card.context, ctypes.c_size_t(LINK_BYTES))
+        driver("cuCtxSynchronize")
+
+    return _link_rate(copy)
+
+
+def _link_rate(copy: Callable[[], None]) -> int:
+    copy()  # a link that was idle is slower at first
+    began, count = time.perf_counter(), 0
+    while count < 4 or time.perf_counter() - began < LINK_SECONDS:
+        copy()
+        count += 1
+    return round(count * LINK_BYTES / (time.perf_counter() - began) / 1e6)
+
+
+def links() -> tuple[int, int]:
+    """`link_rates` in a process of its own, which may crash or hang with the driver; zeros then, and without cards."""
+    told = _output([sys.executable, __file__, LINKS, "libcuda.so.1"])
+    try:
+        to_host, between = json.loads(told)
+        return int(to_host), int(between)
+    except (ValueError, TypeError):
+        return 0, 0
+
+
 def cards() -> list[dict[str, Any]]:
     """What nvidia-smi tells of each card: name, MiB, driver."""
     told = _output(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"])
@@ -191,14 +311,19 @@ def main(folder: str, server: str = "") -> None:
     product, copy = card_rates()
     found = cards()
     up, down = network(server) if server else (0, 0)
+    to_host, between = links() if found else (0, 0)
     values = {
         "hostCores": cores(), "hostMemoryMib": memory_mib(), "hostDiskMib": disk_mib(folder), "diskReadMbs": read,
         "diskWriteMbs": write, "gpus": len(found), "bf16Tflops": product, "bandwidthGbs": copy,
-        "networkUpMbps": up, "networkDownMbps": down,
+        "networkUpMbps": up, "networkDownMbps": down, "hostMemoryGbs": memory_rate(), "pcieMbs": to_host,
+        "cardLinkMbs": between,
     }  # fmt: skip
     told = {"values": {name: value for name, value in values.items() if value > 0}, "cards": found[:16]}
     print(MARK + json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == [LINKS]:
+        print(json.dumps(link_rates(sys.argv[2])))
+        sys.exit()
     main(*(sys.argv[1:3] or ["."]))

@@ -17,8 +17,11 @@ from assay.sheet.values import MAX_NUMBER, MAX_VALUE_TEXT, Sheet
 # what other work on a disk takes.
 ENOUGH = {
     "gpus": 100, "hostCores": 100, "hostMemoryMib": 95, "hostDiskMib": 80, "diskReadMbs": 70, "diskWriteMbs": 70,
-    "bf16Tflops": 60, "bandwidthGbs": 75, "memoryGb": 100, "networkUpMbps": 70, "networkDownMbps": 70,
+    "bf16Tflops": 60, "bandwidthGbs": 75, "memoryGb": 100, "networkUpMbps": 70, "networkDownMbps": 70, "pcieMbs": 60,
+    "cardLinkMbs": 60,
 }  # fmt: skip
+# Measured and on no sheet: name -> (unit, what it is).
+OFF_SHEET = {"hostMemoryGbs": ("GB/s", "memory of the machine, copied by all cores at once")}
 MAX_CARDS = 16
 MAX_LINE = 64 << 10
 
@@ -33,8 +36,9 @@ class PodMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """One value. `whose` says whose word the sheet's is; `measured` is None where the pod could not measure it,
-    `short` says that it is less than the sheet's by more than an honest machine's may be, or another model.
+    """One value. `whose` says whose word the sheet's is, empty with an empty `sheet` for what no sheet has; `measured`
+    is None where the pod could not measure it, `short` says that it is less than the sheet's by more than an honest
+    machine's may be, or another model.
     """
 
     name: str
@@ -57,7 +61,7 @@ def parse_measurement(output: str) -> PodMeasurement:
     values, cards = (data.get("values"), data.get("cards")) if isinstance(data, dict) else (None, None)
     if not isinstance(values, dict) or not isinstance(cards, list) or len(cards) > MAX_CARDS:
         raise ValueError("the check printed no values, or no list of cards")
-    numbers = {name: _number(name, values[name]) for name in ENOUGH if name in values}
+    numbers = {name: _number(name, values[name]) for name in (*ENOUGH, *OFF_SHEET) if name in values}
     known = [_card(one) for one in cards]
     if known:
         numbers["memoryGb"] = min(named_model(name, mib).memory_gb for name, mib in known)
@@ -65,7 +69,7 @@ def parse_measurement(output: str) -> PodMeasurement:
 
 
 def compared(sheet: Sheet, found: PodMeasurement) -> list[CheckLine]:
-    """Every value of the sheet that a check can measure, in the sheet's order."""
+    """Every value of the sheet that a check can measure, in the sheet's order; then what no sheet has."""
     lines = []
     for name, field in BY_NAME.items():
         value = sheet.get(name)
@@ -79,6 +83,9 @@ def compared(sheet: Sheet, found: PodMeasurement) -> list[CheckLine]:
             least = int(value.value) * ENOUGH[name]
             short = measured is not None and measured * 100 < least
             lines.append(CheckLine(name, value.value, measured, field.unit, value.whose, short))
+    for name, (unit, _) in OFF_SHEET.items():
+        if (measured := found.values.get(name)) is not None:
+            lines.append(CheckLine(name, "", measured, unit, "", False))
     return lines
 
 

@@ -29,7 +29,9 @@ class LocalJobs:
         assert command[:2] == ["python3", SCRIPT]
         for name, content in files.items():
             # A smaller file for the disk: tests are short.
-            (self._folder / name).write_bytes(content.replace(b"256 << 20", b"4 << 20"))
+            (self._folder / name).write_bytes(
+                content.replace(b"256 << 20", b"4 << 20").replace(b"64 << 20", b"1 << 20")
+            )
         ran = await asyncio.create_subprocess_exec(
             self._python, *command[1:], cwd=self._folder, stdout=asyncio.subprocess.PIPE
         )

@@ -20,6 +20,7 @@ from assay.renter.errors import BadInput, LeaseShort, NotProven, ProofRejected, 
 if TYPE_CHECKING:
     from assay.renter.lease.checking import Checked, HowToCheck
     from assay.renter.renter import Renter
+    from assay.sheet.shortfall import CheckLine
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 CHECK_COLUMNS = {
@@ -79,19 +80,26 @@ async def check(
 def check_rows(checked: Checked) -> list[dict[str, Any]]:
     """A row for each value."""
     from assay.sheet.fields import BY_NAME
+    from assay.sheet.shortfall import OFF_SHEET
 
     return [
         {
             "name": line.name,
-            "what": BY_NAME[line.name].help,
+            "what": BY_NAME[line.name].help if line.name in BY_NAME else OFF_SHEET[line.name][1],
             "sheet": line.sheet or "",
             "measured": "" if line.measured is None else line.measured,
             "unit": line.unit if line.unit != "text" else "",
             "whose": line.whose,
-            "result": "short" if line.short else "not measured" if line.measured is None else "ok",
+            "result": _result(line),
         }
         for line in checked.lines
     ]
+
+
+def _result(line: CheckLine) -> str:
+    if line.measured is None:
+        return "not measured"
+    return "short" if line.short else "ok" if line.whose else "on no sheet"
 
 
 def judge(checked: Checked, must_prove: bool = False) -> None:
@@ -105,6 +113,8 @@ def judge(checked: Checked, must_prove: bool = False) -> None:
         )
     if not checked.lines:
         note(f"lease {checked.lease_id}: its devices declare nothing that can be measured from inside")
+    if any(line.name == "gpus" and line.measured is None for line in checked.lines):
+        note("no card shows in the pod (its nvidia-smi names none, or is not there): nothing of cards was measured")
     if checked.unproven:
         note(f"not proven: {checked.unproven}")
     if checked.short:
