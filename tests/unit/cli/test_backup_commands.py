@@ -138,6 +138,11 @@ def test_move__beyond_the_budget_or_refused__rents_nothing(
     assert ran.status == 3 and renter.asked("rent") == []
 
 
+def test_save__to_no_file__is_told_before_anything_is_fetched(assay: Assay, tmp_path: Path) -> None:
+    assert assay("pod", "save", "7", "--into", str(tmp_path)).status == 2
+    assert assay("pod", "save", "7", "--into", str(tmp_path / "none/image.tar")).status == 2
+
+
 def test_backup__refused_by_the_provider__is_told(assay: Assay, session: KeepingSession, renter: FakeRenter) -> None:
     renter.fails["session"] = ProviderRefused(409, "this provider has no restic")
     assert assay("backup", "7", "--to", AT).status == 5

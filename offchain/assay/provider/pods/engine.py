@@ -236,6 +236,7 @@ class PodmanPods:
             except CommandFailed:
                 volume.give_reserve(folders)
                 self._podman(folders, "start", NAME)
+            volume.give_groups(self.root_files(spec.lease_id), first_id(slot))
         else:
             keep(folders)
         pid = first_process(folders.pid, container)

@@ -7,7 +7,9 @@ every inode does not keep the engine from starting the pod again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 
 from assay.provider.errors import ProviderError
@@ -61,6 +63,27 @@ def give_reserve(folders: PodFolders) -> None:
     """Lets the entries go that were kept for the engine."""
     for number in range(RESERVED_ENTRIES):
         (folders.volume / RESERVE / str(number)).unlink(missing_ok=True)
+
+
+def give_groups(root: Path, owner: int) -> None:
+    """Gives `owner` the list of groups in a pod's root file system (`root`), where it is the host's root's: what
+    Podman 4 adds to an image without one is, and then nobody in the pod may read it."""
+    handles: list[int] = []
+    try:
+        # The renter writes this folder: no link is followed, and the pod makes no file of the host's root.
+        handles.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY))
+        handles.append(os.open("etc", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handles[-1]))
+        handles.append(os.open("group", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handles[-1]))
+        found = os.fstat(handles[-1])
+        if stat.S_ISREG(found.st_mode) and found.st_uid == 0 and found.st_nlink == 1:
+            os.fchown(handles[-1], owner, owner)
+            os.fchmod(handles[-1], 0o644)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+            raise
+    finally:
+        for handle in handles:
+            os.close(handle)
 
 
 def used_bytes(folders: PodFolders) -> int:

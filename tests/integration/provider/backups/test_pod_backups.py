@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from assay.provider.backups.lease_backups import LeaseBackups
 from assay.provider.backups.progress import BACKUP, RESTORE
+from assay.provider.backups.root_archive import archived, image_of
+from assay.renter.session.pod_archive import write_image
 from tests.integration.provider.conftest import until
 from tests.integration.provider.outside import OUTSIDE, Outside
 from tests.integration.provider.pod_bench import SHARE, PodBench
@@ -81,6 +86,30 @@ def test_pod__backed_up_through_its_own_network__is_the_same_in_another_and_saw_
     assert bench.pods.owner(NEW) != bench.pods.owner(OLD)
     for path in bench.pods.folders(OLD).pod.glob("*.json"):
         assert SECRET not in path.read_text() and PASSWORD not in path.read_text()
+
+
+def test_pod__saved_as_an_image__is_taken_by_an_engine_with_what_was_changed_and_without_the_workspace(
+    bench: PodBench, tmp_path: Path
+) -> None:
+    bench.sh(OLD, "echo made > /usr/made; echo kept > /workspace/kept; echo of=all >> /etc/group")
+    frames = archived(bench.pods.folders(OLD), bench.pods.root_files(OLD), image_of(bench.pods, OLD))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for frame in frames:
+            yield frame
+
+    path = tmp_path / "image.tar"
+    asyncio.run(write_image(pieces(), path, lambda count: None))
+    with tarfile.open(path) as archive, tarfile.open(fileobj=archive.extractfile(archive.next())) as layer:
+        found = {one.name: one for one in layer}
+        assert layer.extractfile("./usr/made").read() == b"made\n"
+    assert found["./usr/made"].uid == 0 and "./workspace/kept" not in found
+    store = ["podman", "--root", str(tmp_path / "store"), "--runroot", str(tmp_path / "run")]
+    try:
+        loaded = subprocess.run([*store, "load", "-i", str(path)], capture_output=True, text=True, check=False)
+        assert loaded.returncode == 0, loaded.stderr
+    finally:
+        subprocess.run(["umount", tmp_path / "store/overlay"], capture_output=True, check=False)
 
 
 def test_storage__within_the_providers_own_network__is_not_reached(bench: PodBench) -> None:

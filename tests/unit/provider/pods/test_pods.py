@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from assay.provider.database import open_database
 from assay.provider.devices import host_parts
 from assay.provider.devices.host_parts import new_part
 from assay.provider.errors import BadProviderSetting, ProviderError, RuntimeUnavailable
-from assay.provider.pods import share
+from assay.provider.pods import share, volume
 from assay.provider.pods.assemble import host_and_kept
 from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.lease_pods import PodBook
@@ -292,3 +293,21 @@ def test_new_part__card_by_card__is_the_same_for_all_and_a_full_host_is_told(
     with pytest.raises(BadProviderSetting, match="8 devices that are enrolled here have the rest"):
         new_part(settings, 8, 5, standing)
     assert new_part(settings.model_copy(update={"runtime": "bubblewrap"}), 8, 1, []) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_groups__left_to_the_hosts_root__become_the_pods_and_no_link_is_followed(tmp_path: Path) -> None:
+    ours, linked, elsewhere = tmp_path / "ours", tmp_path / "linked", tmp_path / "elsewhere"
+    for folder in (ours, linked, elsewhere):
+        (folder / "etc").mkdir(parents=True)
+    for folder in (ours, elsewhere):
+        (folder / "etc/group").write_text("root:x:0:\n")
+        (folder / "etc/group").chmod(0o600)
+    (linked / "etc/group").symlink_to(elsewhere / "etc/group")
+    (tmp_path / "astray").mkdir()
+    (tmp_path / "astray/etc").symlink_to(elsewhere / "etc")
+    for root in (ours, linked, tmp_path / "astray", tmp_path):
+        volume.give_groups(root, 70_000)
+    given, kept = (ours / "etc/group").stat(), (elsewhere / "etc/group").stat()
+    assert (given.st_uid, given.st_gid, given.st_mode & 0o777) == (70_000, 70_000, 0o644)
+    assert (kept.st_uid, kept.st_mode & 0o777) == (0, 0o600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -86,6 +87,29 @@ async def join(
         for rank, (number, address) in enumerate(zip(leases, addresses, strict=True))
     ]
     show_rows("nodes", rows, {"rank": "rank", "leaseId": "lease", "address": "address"}, output)
+
+
+@renter_command(commands, "save")
+async def save(
+    lease: LeaseId,
+    connection: Connection,
+    into: Annotated[Path, typer.Option("--into", help="file to write: image.tar")],
+    output: Output = OutputFormat.table,
+) -> None:
+    """Keep the root file system of a lease's pod as an image of your own: an OCI archive, which podman, skopeo and
+    docker load, and push to a registry. /workspace is not in it: `assay backup` keeps that."""
+    from assay.cli.renter.files import moving
+    from assay.renter.errors import BadInput
+    from assay.renter.session.pod_archive import write_image
+
+    if not into.absolute().parent.is_dir() or into.is_dir():
+        raise BadInput(f"--into {into}: name a file in a folder that is there")
+    async with connection.renter() as renter:
+        session = await renter.session(lease)
+        with moving(f"lease {lease} -> {into}", 0) as moved:
+            digest, size = await write_image(session.root_archive(), into.absolute(), moved)
+    show({"leaseId": lease, "file": str(into), "digest": digest, "bytes": size}, output)
+    note(f"podman load -i {into}    skopeo copy oci-archive:{into} docker://REGISTRY/NAME:TAG")
 
 
 def pod_json(shown: PodShownBody) -> dict[str, Any]:
