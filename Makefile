@@ -54,7 +54,7 @@ demo: build ## Watch the whole market do its job on a local chain
 devnet: build ## Leave a local network running
 	ape run devnet up
 
-lint: lint-python lint-contracts docs ## Check types and style of everything, and the documents' links
+lint: lint-python lint-contracts docs check-manifests ## Check types and style of everything, and the documents' links
 
 lint-python: setup
 	ruff check offchain scripts tests benchmarks
@@ -99,7 +99,7 @@ test-packages:
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN_PACKAGES) > /dev/null; \
 	else echo "tests that need one of $(DEBIAN_PACKAGES) are skipped where it is missing"; fi
 
-test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider test-deep-hostile test-deep-defences ## Long fuzzing and soaks
+test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider test-deep-hostile test-deep-defences test-deep-release ## Long fuzzing and soaks
 
 # Validators in virtual time sync every signature, and would wait for a disk: their files are in memory where it is large
 # enough and programs may run from it.

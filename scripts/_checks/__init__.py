@@ -1,0 +1,1 @@
+"""Checks of what the project stands on and of what it hands out: advisories, manifests."""
