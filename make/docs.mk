@@ -14,5 +14,5 @@ docs: $(DOCS)/.installed ## Build the site of the documents into build/docs/site
 docs-serve: $(DOCS)/.installed ## Show the site on http://127.0.0.1:8000, and anew after each change
 	$(DOCS)/bin/mkdocs serve
 
-reference: setup ## Write docs/reference/commands.md and settings.md anew from the code
+reference: setup ## Write the pages of docs/reference anew that are made from code and lock files
 	python -m scripts._docs.generate
