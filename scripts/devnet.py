@@ -65,6 +65,13 @@ Node = click.option(
     help="What runs the chain; `make hardhat` installs the other.",
 )
 
+Programs = click.option(
+    "--programs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=None,
+    help="Folder of the `assay` that all of it runs, as an installed wheel has it; this environment's by default.",
+)
+
 
 @cli.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
@@ -76,14 +83,24 @@ Node = click.option(
     help="Leave the market's pages up until Ctrl-C, or end at once; in a terminal the former.",
 )
 @click.option("--engine", default="cpu", show_default=True, help="What honest providers prove with.")
+@Programs
 @Node
 @EpochSeconds
 def demo(
-    folder: Path, out: Path, port: int | None, serve: bool | None, engine: str, node: str, epoch_seconds: int
+    folder: Path,
+    out: Path,
+    port: int | None,
+    serve: bool | None,
+    engine: str,
+    programs: Path | None,
+    node: str,
+    epoch_seconds: int,
 ) -> None:
     """Watch providers measured, a cheat slashed, a device leased and paid."""
     looked_at = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
-    plan = NetworkPlan(folder=folder, port=port, epoch_seconds=epoch_seconds, engine=engine, node=node)
+    plan = NetworkPlan(
+        folder=folder, port=port, epoch_seconds=epoch_seconds, engine=engine, node=node, programs=programs
+    )
     _finish(run_demo(plan, out, looked_at if serve is None else serve))
 
 

@@ -52,6 +52,7 @@ class Demo:
 
     process: subprocess.Popen[str]
     folder: Path
+    story_seconds: float = STORY_SECONDS
     _outcome: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -66,7 +67,7 @@ class Demo:
             return (self.folder / "demo.json").exists()
 
         if not self._outcome:
-            until("the story", told, STORY_SECONDS)
+            until("the story", told, self.story_seconds)
             self._outcome = json.loads((self.folder / "demo.json").read_text())
         return self._outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,7 @@ class NetworkPlan:
     engine: str = "cpu"  # of honest providers
     runtime: str = "local"  # of the providers' jobs
     node: str = "anvil"  # what runs the chain, one of NODES
+    programs: Path | None = None  # folder of the `assay` that daemons and commands run; None: this environment's
 
     @property
     def epochs(self) -> dict[str, int]:
@@ -136,18 +137,27 @@ class Network:
 @contextmanager
 def network_folder(plan: NetworkPlan) -> Iterator[tuple[Workspace, Processes]]:
     """Lock the folder and stop every process on the way out, whatever happens."""
-    environment = dict(os.environ)
-    # First the folders of this environment's `assay` and `ape`, and of npm's `anvil`.
-    tools = f"{Path(sys.executable).parent}:{Path('node_modules/.bin').absolute()}"
-    environment["PATH"] = f"{tools}:{environment['PATH']}"
-    environment.setdefault("SOLCX_BINARY_PATH", str(Path("scripts/solc").absolute()))
-    environment["NUMBA_NUM_THREADS"] = environment["OMP_NUM_THREADS"] = "1"
     with Workspace(plan.folder) as workspace:
-        processes = Processes(environment)
+        processes = Processes(environment_of(plan, os.environ))
         try:
             yield workspace, processes
         finally:
             processes.stop_all()
+
+
+def environment_of(plan: NetworkPlan, given: Mapping[str, str]) -> dict[str, str]:
+    """What the children of a network are given, where this process has `given`."""
+    environment = dict(given)
+    # First the folders of this environment's `assay` and `ape`, and of npm's `anvil`.
+    tools = [Path(sys.executable).parent, Path("node_modules/.bin").absolute()]
+    if plan.programs is not None:
+        tools.insert(0, plan.programs.absolute())
+        # It would put this environment's modules before those of the other.
+        environment.pop("PYTHONPATH", None)
+    environment["PATH"] = ":".join([*map(str, tools), environment["PATH"]])
+    environment.setdefault("SOLCX_BINARY_PATH", str(Path("scripts/solc").absolute()))
+    environment["NUMBA_NUM_THREADS"] = environment["OMP_NUM_THREADS"] = "1"
+    return environment
 
 
 def listen(network: Network, name: str) -> list[str]:
