@@ -187,6 +187,21 @@ class Filters(OptionGroup):
         )
 
 
+Here = Annotated[
+    str | None,
+    typer.Option("--here", help="region you are in, such as eu-de: marks offers too near to be where they declare"),
+]
+
+
+def place_named(here: str | None) -> str:
+    """What --here names; empty where it is not given. Raises BadInput for no place that is known."""
+    from assay.sheet.places import place_of
+
+    if here and place_of(here) is None:
+        raise BadInput(f"--here {here[:40]!r}: no known place; expected such as eu-de, us-east or jp")
+    return here or ""
+
+
 @dataclass(frozen=True)
 class Asking(OptionGroup):
     """Whether to ask before money moves, and whether it moves at all."""

@@ -13,7 +13,7 @@ import typer
 from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.keeping import Keeping, keep_lease
-from assay.cli.renter.options import Asking, Connection, Duration, Filters, Output, renter_command
+from assay.cli.renter.options import Asking, Connection, Duration, Filters, Here, Output, place_named, renter_command
 from assay.cli.renter.pods.checking import checked_or_ended
 from assay.cli.renter.pods.options import PodOptions
 from assay.cli.renter.several import joined, placement, rent_each
@@ -45,6 +45,7 @@ async def rent(
     device: Annotated[str | None, typer.Argument(help="device id, or its first digits; default the best match")] = None,
     duration: Duration = "1h",
     sort: Annotated[Order, typer.Option("--sort", help="what makes a match the best")] = Order.best,
+    here: Here = None,
     spread: Annotated[int, typer.Option("--spread", help="rent this many, each at a different site", min=0)] = 0,
     nodes: Annotated[
         int,
@@ -67,7 +68,8 @@ async def rent(
     """Lease a device, or a node of --gpus N. Nothing streams before this machine has verified the proofs of all its
     devices, made at one instant; if one fails, the whole deposit is paid back. The escrow itself enforces --min-score
     and --min-proven-memory."""
-    from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, rented_json
+    from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, rented_json, short_id
+    from assay.sheet.places import region_doubt
 
     seconds, minima = parse_duration(duration), filters.minima()
     if pod.given and open_only:
@@ -76,7 +78,7 @@ async def rent(
         raise BadInput("--check and --open-only exclude each other: there is no pod to check before the lease runs")
     if nodes and open_only:
         raise BadInput("--nodes and --open-only exclude each other")
-    wanted = pod.wanted() if pod.given else None
+    wanted, place = pod.wanted() if pod.given else None, place_named(here)
     async with connection.renter() as renter:
         if lease is not None:
             rented = await renter.resume(lease, tell_step, wanted, note)
@@ -96,6 +98,8 @@ async def rent(
         for one in chosen:
             if one.provider_slashes:
                 note(f"warning: {one.provider_slashes} devices of provider {one.provider} were slashed")
+            if doubt := region_doubt(one.region, place, one.round_trip_ms):
+                note(f"warning: {short_id(one.name)}… is nearer than the region that it declares: it {doubt}")
         asking.confirm(await _question(renter, chosen, seconds))
         done = await rent_each(
             renter,

@@ -20,6 +20,7 @@ from assay.renter.money.amounts import rounded, show_amount
 from assay.renter.money.wallet import Done
 from assay.renter.session.provider_session import JobState
 from assay.sheet.fields import FIELDS
+from assay.sheet.places import region_doubt
 from assay.sheet.values import Sheet
 
 LISTING_COLUMNS = {
@@ -30,9 +31,9 @@ LISTING_COLUMNS = {
     "roundTripMs": "round trip, ms", "checked": "checked",
 }  # fmt: skip
 LISTING_FIELDS = (
-    "deviceId", "shortId", "gpus", "deviceIds", "offerHash", "provider", "endpoint", "model", "region", "profile",
-    "epoch", "scoreGops", "expectedGops", "ofExpectedBps", "ofExpected", "memoryGb", "memoryMiB", "memoryText",
-    "modelName", "host", "hostText", "uptimeBps", "uptime", "measuredEpochs", "reliabilityLowBps",
+    "deviceId", "shortId", "gpus", "deviceIds", "offerHash", "provider", "endpoint", "model", "region", "regionDoubt",
+    "profile", "epoch", "scoreGops", "expectedGops", "ofExpectedBps", "ofExpected", "memoryGb", "memoryMiB",
+    "memoryText", "modelName", "host", "hostText", "uptimeBps", "uptime", "measuredEpochs", "reliabilityLowBps",
     "providerSlashes", "historyText", "pricePerHour", "symbol", "price",
     "pricePerGpuHour", "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil",
     "roundTripMs", "checked", "sheet",
@@ -52,9 +53,9 @@ def short_id(name: str) -> str:
     return name[:SHORT]
 
 
-def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
+def listing_json(listing: Listing, symbol: str, here: str = "") -> dict[str, Any]:
     """A listing; prices in whole tokens an hour, by their symbol; `checked` yes, no, or why it did not hold. Score,
-    memory and uptime are the least of its devices."""
+    memory and uptime are the least of its devices. `regionDoubt` says why it is not where it says, seen from `here`."""
     checked = "yes" if listing.evidence is not None else listing.doubt or "no"
     return {
         "deviceId": listing.name,
@@ -66,6 +67,7 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
         "endpoint": listing.endpoint,
         "model": listing.model,
         "region": listing.region,
+        "regionDoubt": region_doubt(listing.region, here, listing.round_trip_ms) or None,
         "profile": listing.profile,
         "epoch": listing.epoch,
         "scoreGops": listing.score_gops,
@@ -120,6 +122,8 @@ def listing_text(row: dict[str, Any]) -> dict[str, Any]:
     device's first work is its slowest, and a small class shows no memory."""
     least = {"scoreGops": "< 1", "value": "", "ofExpected": ""}
     row = {**row, "model": row["modelName"]}
+    if row["regionDoubt"]:
+        row["region"] += " (nearer)"
     row["price"] = f"{rounded(row['pricePerHour'], 2)} {row['symbol']}"
     return {**row, **{name: text for name, text in least.items() if not row[name]}}
 

@@ -11,7 +11,7 @@ import typer
 
 from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, note, show, show_rows
-from assay.cli.renter.options import Connection, DeviceId, Duration, Filters, Output, renter_command
+from assay.cli.renter.options import Connection, DeviceId, Duration, Filters, Here, Output, place_named, renter_command
 from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import MarketWrong, NoDevice, ProviderRefused, Unreachable
 from assay.renter.market.search import Order
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 Sort = Annotated[Order, typer.Option("--sort", help="sort order")]
+MAX_DOUBTS = 5
 CLEAR = "\x1b[H\x1b[2J"
 PASSING = (Unreachable, ProviderRefused, NoDevice, ChainError)  # what may be otherwise at the next look
 
@@ -36,6 +37,7 @@ async def search(
     filters: Filters,
     duration: Annotated[str | None, typer.Option("--duration", help="how long you want it: 2h")] = None,
     sort: Sort = Order.best,
+    here: Here = None,
     limit: Annotated[int, typer.Option("--limit", help="maximum number of lines", min=1, max=10_000)] = 50,
     spread: Annotated[int, typer.Option("--spread", help="find this many, each at a different site", min=0)] = 0,
     verify: Annotated[
@@ -52,7 +54,7 @@ async def search(
     from assay.cli.renter.rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json, listing_text
     from assay.renter.market.placement import spread as spread_apart
 
-    wanted = filters.wanted(duration)
+    wanted, place = filters.wanted(duration), place_named(here)
     async with connection.renter() as renter:
 
         async def look() -> list[Listing]:
@@ -63,10 +65,15 @@ async def search(
             if watch and output is OutputFormat.table:
                 counted = "1 offer" if len(found) == 1 else f"{len(found)} offers"
                 sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{_clock()}, {counted}\n")
-            rows = [listing_json(one, symbols[one.token]) for one in found]
+            rows = [listing_json(one, symbols[one.token], place) for one in found]
+            doubted = [row for row in rows if row["regionDoubt"]]
             rows = [listing_text(row) for row in rows] if output is OutputFormat.table else rows
             show_rows("devices", rows, LISTING_COLUMNS, output, LISTING_FIELDS)
             sys.stdout.flush()
+            for row in doubted[:MAX_DOUBTS]:
+                note(f"{row['shortId']}… is nearer than the region that it declares: it {row['regionDoubt']}")
+            if (more := len(doubted) - MAX_DOUBTS) > 0:
+                note(f"{more} more offers are nearer than they declare")
             return found
 
         found = await look()
@@ -133,7 +140,7 @@ async def quote(
         "publicCost": told(cost(public.rate, seconds), public.decimals),
         "discountPercent": round(saved, 2),
     }
-    del values["sheet"], values["roundTripMs"], values["model"], values["region"]
+    del values["sheet"], values["roundTripMs"], values["model"], values["region"], values["regionDoubt"]
     if output is OutputFormat.table:
         values["validUntil"] = moment(private.valid_until)
         values |= {name: f"{values[name]} {symbol}" for name in ("cost", "publicCost")}

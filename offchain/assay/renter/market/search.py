@@ -13,28 +13,24 @@ from assay.renter.market.offers import ANYONE
 from assay.sheet.fields import NUMBERS
 from assay.sheet.model_names import is_named, words_of
 from assay.sheet.orders import SORTS
+from assay.sheet.places import parts_of
 from assay.sheet.reliability import BPS, EPOCHS_OF_A_SLASH
-
-
-def parts(region: str) -> list[str]:
-    """The parts of a region, lower case; none of an empty one."""
-    return [part for part in region.casefold().replace("_", "-").replace("/", "-").split("-") if part]
 
 
 def lies_in(region: str, around: str) -> bool:
     """Whether a region is the other or lies in it: `eu-de-fra` in `eu-de`."""
-    wide = parts(around)
-    return bool(wide) and parts(region)[: len(wide)] == wide
+    wide = parts_of(around)
+    return bool(wide) and parts_of(region)[: len(wide)] == wide
 
 
 def distance(region: str, other: str) -> int:
     """Parts of `other` that a region does not share, from the widest on: 0 lies in it, the most shares nothing."""
     shared = 0
-    for one, two in zip(parts(region), parts(other), strict=False):
+    for one, two in zip(parts_of(region), parts_of(other), strict=False):
         if one != two:
             break
         shared += 1
-    return len(parts(other)) - shared
+    return len(parts_of(other)) - shared
 
 
 NO_HOST = DeclaredHost(0, 0, 0)
