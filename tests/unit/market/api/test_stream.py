@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from assay.market.follow.index import MarketIndex
 from assay.market.queries.events import events_between
 from assay.market.queries.search import SearchTable
 from assay.market.store.database import open_database
+from tests.cases import deep_but
 from tests.unit.market.follow.test_chain_follower import ChainFake, caught_up
 from tests.unit.market.scenario import RENTER, batch, founding, opened, timestamp, tip
 
@@ -110,8 +112,7 @@ def listener() -> Listener:
     return listener
 
 
-@pytest.mark.parametrize("head", [8, 9, 10])
-@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize(("head", "connected"), deep_but([(8, False), (10, True)], product([8, 9, 10], [True, False])))
 async def test_listener__of_a_chain_reorganised_to_below_at_or_above_its_height__holds_what_the_index_holds(
     market: Market, listener: Listener, head: int, connected: bool
 ) -> None:

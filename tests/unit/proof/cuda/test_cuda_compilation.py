@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assay.proof.requirements import oldest_driver
+from tests.cases import deep_but
 
 from .cuda_compilation import kernel_ptx, signatures
 from .cuda_linking import TARGETS, link, linked
@@ -30,7 +31,7 @@ def fits(name: str, target: str) -> bool:
     return within and found.frame_bytes == 0 and 0 < found.registers <= (255 if name in TENSOR else 128)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", deep_but([HOPPER], TARGETS))
 def test_tensor_kernel__each_target__integer_tensor_cores_and_no_spills(target: str) -> None:
     name = TENSOR[0]
     assert fits(name, target)
@@ -40,7 +41,7 @@ def test_tensor_kernel__each_target__integer_tensor_cores_and_no_spills(target: 
     assert ptx.count("cp.async.cg.shared.global") >= 6
 
 
-@pytest.mark.parametrize("name", [name for name in signatures() if name != TENSOR[0]])
+@pytest.mark.parametrize("name", deep_but(INSTRUCTIONS, (name for name in signatures() if name != TENSOR[0])))
 def test_kernel__on_hopper__no_spills_and_tensor_cores_where_meant(name: str) -> None:
     assert fits(name, HOPPER)
     assert (linked(name, HOPPER).tensor_instructions >= 64) == (name in TENSOR)

@@ -14,6 +14,7 @@ from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import sealed_tree
 from assay.protocol.messages import Seal
 from assay.wire.leaves import sealed_leaf
+from tests.cases import deep_but
 from tests.unit.validator.simulation.byzantine import (
     BYZANTINE,
     drops_a_batch,
@@ -81,15 +82,10 @@ LEADING = [shows_two_proposals, drops_a_batch, stalls_when_it_leads]
 
 @pytest.mark.parametrize(
     ("kind", "liar"),
-    [
-        *((kind, LEADER) for kind in BYZANTINE),
-        *((kind, 0) for kind in BYZANTINE if kind not in LEADING),
-        *(
-            pytest.param(kind, liar, marks=pytest.mark.deep)
-            for kind in BYZANTINE
-            for liar in ((0, 1, 2) if kind in LEADING else (1, 2))
-        ),
-    ],
+    deep_but(
+        ((kind, LEADER if kind in LEADING else 0) for kind in BYZANTINE),
+        ((kind, liar) for kind in BYZANTINE for liar in range(4)),
+    ),
 )
 def test_epoch__one_byzantine_of_four__closes_with_the_right_result(tmp_path, kind, liar):
     network = SimNetwork(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from itertools import product
 
 import pytest
 
 from assay.protocol.epochs import Phase
+from tests.cases import deep_but
 from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import SimNetwork
 from tests.unit.validator.simulation.virtual_time import run
@@ -15,13 +17,11 @@ from tests.unit.validator.simulation.virtual_time import run
 pytestmark = pytest.mark.slow
 
 
-# In each phase; and between those when there is time.
-MOMENTS = [6.5, 13.0, 20.0]
-BETWEEN = [8.5, 10.0, 11.5, 14.5, 16.0, 18.0, 22.0]
-REORGANISED = [7.5, 13.0, 15.0, 20.0, 24.0]
+# In each phase and between them.
+MOMENTS = [6.5, 8.5, 10.0, 11.5, 13.0, 14.5, 16.0, 18.0, 20.0, 22.0]
 
 
-@pytest.mark.parametrize("at", [*MOMENTS, *(pytest.param(at, marks=pytest.mark.deep) for at in BETWEEN)])
+@pytest.mark.parametrize("at", deep_but([13.0], MOMENTS))
 def test_epoch__each_node_killed_and_restarted_at_a_moment__no_double_signature_and_closes(tmp_path, at):
     async def restart(network):
         await asyncio.sleep(at)
@@ -39,11 +39,7 @@ def test_epoch__each_node_killed_and_restarted_at_a_moment__no_double_signature_
 # What was final, a little below it and far below: deep runs try all of them at every moment.
 @pytest.mark.parametrize(
     ("at", "depth"),
-    [
-        pytest.param(at, depth, marks=() if depth == 9 and at in REORGANISED else pytest.mark.deep)
-        for at in (7.5, 10.0, 13.0, 15.0, 17.5, 20.0, 24.0)
-        for depth in (1, 4, 9)
-    ],
+    deep_but([(15.0, 9), (24.0, 9)], product((7.5, 10.0, 13.0, 15.0, 17.5, 20.0, 24.0), (1, 4, 9))),
 )
 def test_epoch__chain_reorganised__nothing_slashable_is_signed_and_the_next_epoch_works(tmp_path, at, depth):
     async def reorganise(network):
@@ -56,7 +52,7 @@ def test_epoch__chain_reorganised__nothing_slashable_is_signed_and_the_next_epoc
     assert {n: line["flags"] for n, line in network.lines(1).items()} == {1: 1, 2: 8}
 
 
-@pytest.mark.parametrize("at", [9.0, 18.0, *(pytest.param(at, marks=pytest.mark.deep) for at in (14.0, 22.0))])
+@pytest.mark.parametrize("at", deep_but([18.0], [9.0, 14.0, 18.0, 22.0]))
 def test_epoch__database_lost_in_mid_epoch__sits_out_and_signs_nothing_twice(tmp_path, at):
     async def lose(network):
         await asyncio.sleep(at)
@@ -70,7 +66,7 @@ def test_epoch__database_lost_in_mid_epoch__sits_out_and_signs_nothing_twice(tmp
     assert network.phase(1) == Phase.REPORTED
 
 
-@pytest.mark.parametrize("back", [19.0, *(pytest.param(at, marks=pytest.mark.deep) for at in (14.0, 23.0))])
+@pytest.mark.parametrize("back", deep_but([19.0], [14.0, 19.0, 23.0]))
 def test_epoch__record_restored_from_before_it_signed__sits_out_and_signs_nothing_twice(tmp_path, back):
     record, backup = tmp_path / "node-1" / "signing.sqlite", tmp_path / "backup.sqlite"
     said = []

@@ -68,6 +68,7 @@ def test_device__slashed_while_it_is_leased__is_observed_on(tmp_path):
     assert {n: (line["flags"], line["uptimeBps"]) for n, line in lines.items()} == {1: (2, 10_000), 3: (2, 0)}
 
 
+@pytest.mark.deep
 def test_device__of_a_hundred_dark_ones_that_are_idle__leased_ones_are_asked_as_often(tmp_path, monkeypatch):
     monkeypatch.setattr("assay.validator.phases.liveness.CONCURRENCY", 2)
     idle = [SimDevice(n, "silent") for n in range(10, 30)]

@@ -11,6 +11,7 @@ import pytest
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import sealed_tree
 from assay.wire.gossip import ReportProposal, SealProposal
+from tests.cases import deep_but
 from tests.unit.validator.simulation.byzantine import signed
 from tests.unit.validator.simulation.chain import DOMAIN
 from tests.unit.validator.simulation.devices import SimDevice
@@ -137,6 +138,12 @@ LIES: list[tuple[str, Callable[[dict], None]]] = [
         round_has_not_begun, batch_is_named_twice, batch_is_of_another_seat, fewer_batches_than_a_quorum,
     )),
 ]  # fmt: skip
+EVERY_RUN = [
+    (SEAL, result_is_exchanged),
+    (SEAL, round_has_not_begun),
+    (REPORT, reward_is_shrunk),
+    (REPORT, batch_is_named_twice),
+]
 
 
 class Liar:
@@ -157,7 +164,9 @@ class Liar:
         return json.dumps(value).encode()
 
 
-@pytest.mark.parametrize(("path", "lie"), LIES, ids=lambda part: getattr(part, "__name__", part).split("/")[-1])
+@pytest.mark.parametrize(
+    ("path", "lie"), deep_but(EVERY_RUN, LIES), ids=lambda part: getattr(part, "__name__", part).split("/")[-1]
+)
 def test_leader__lies_in_what_it_proposes__nobody_else_signs_it_and_the_epoch_closes(tmp_path, leaders, path, lie):
     liar = Liar(leaders[path], path, lie)
     network = SimNetwork(tmp_path, devices=list(DEVICES), mutate={liar.seat: liar})
