@@ -47,6 +47,7 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
 from assay.provider.endpoints.assemble import make_endpoints
+from assay.provider.endpoints.traffic import EndpointCollector
 from assay.provider.errors import Conflict
 from assay.provider.images.assemble import HostImages, image_policy, make_images
 from assay.provider.images.lease_pod_control import LeasePodControl
@@ -429,11 +430,12 @@ def _services(
     watch: ProviderWatch,
 ) -> Services:
     use = None if pods is None else LeaseUse(pods.pods, cards.uuids(), cards.watch.activity)
+    endpoints = None if pods is None else make_endpoints(ground.settings, pods.pods)
     of_pods = [UseCollector(use.history, pods.made_shares)] if use and pods else []
-    collected = metrics.registry(watch, CardCollector(cards), *of_pods)
+    of_endpoints = [EndpointCollector(endpoints.counted)] if endpoints else []
+    collected = metrics.registry(watch, CardCollector(cards), *of_pods, *of_endpoints)
     accepts = partial(contract_accepts, ground.chain)
     conditions = StartConditions(ground.chain, ground.authority, leasing.bonds, cards.obstacle)
-
     return Services(
         devices=ground.devices,
         epochs=ground.asked,
@@ -476,7 +478,7 @@ def _services(
         clusters=None
         if pods is None
         else Clusters(pods.pods, ports, leasing.keeper.runs_until, ground.settings.data_dir / "ssh"),
-        endpoints=None if pods is None else make_endpoints(ground.settings, pods.pods),
+        endpoints=endpoints,
         backups=None if pods is None else LeaseBackups(pods.pods),
     )
 

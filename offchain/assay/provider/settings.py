@@ -12,6 +12,7 @@ from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import MAX_DEVICES
 from assay.provider.endpoints.port_range import PortRange
 from assay.provider.errors import BadProviderSetting
+from assay.provider.ingress.names import parse_name
 from assay.settings.base import HOME, DataDir, FilePath, ProgramSettings, Several, split
 from assay.wire.pods import MAX_ENDPOINTS
 
@@ -106,6 +107,30 @@ class ProviderSettings(ProgramSettings):
     endpoint_rate: Annotated[
         int, Field(ge=1, le=1 << 20, description="New connections a second through all endpoints of a lease.")
     ] = 200
+    endpoint_domain: Annotated[
+        str | None,
+        Field(description="Domain whose every name leads to this host, for names with HTTPS; absent: there are none."),
+    ] = None
+    endpoint_https_port: Annotated[int, Field(ge=1, le=65_535, description="Port of names with HTTPS.")] = 443
+    endpoint_http_port: Annotated[
+        int, Field(ge=1, le=65_535, description="Port that redirects to HTTPS and answers ACME.")
+    ] = 80
+    endpoint_certificate: Annotated[
+        FilePath | None, Field(description="Chain of certificates for every name of that domain, as PEM.")
+    ] = None
+    endpoint_certificate_key: Annotated[FilePath | None, Field(description="Its key, as PEM without a password.")] = (
+        None
+    )
+    endpoint_issuer: Annotated[
+        Literal["acme", "internal"],
+        Field(description="Who certifies other names: ACME, or an authority of Caddy's own that nobody trusts."),
+    ] = "acme"
+    endpoint_acme_email: Annotated[str | None, Field(description="Address that the ACME authority may write to.")] = (
+        None
+    )
+    endpoint_acme_directory: Annotated[
+        str | None, Field(pattern="^https://", description="The ACME authority's directory; absent: Let's Encrypt.")
+    ] = None
     node_sizes: Annotated[
         list[Annotated[int, Field(ge=2, le=MAX_DEVICES)]],
         BeforeValidator(split),
@@ -158,6 +183,34 @@ class ProviderSettings(ProgramSettings):
             if known.data.get(name) in ports:
                 raise ValueError(f"{name} {known.data[name]}, which this daemon listens on itself, is among them")
         return str(ports)
+
+    @field_validator("endpoint_domain")
+    @classmethod
+    def _domain(cls, value: str | None, known: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        if known.data.get("runtime", "container") != "container":
+            raise ValueError("its names lead into pods, which need the runtime container")
+        return parse_name(value)
+
+    @field_validator("endpoint_https_port", "endpoint_http_port")
+    @classmethod
+    def _free(cls, value: int, known: ValidationInfo) -> int:
+        if known.data.get("endpoint_domain") is None:
+            return value
+        for name in ("port", "ssh_port", "endpoint_https_port"):
+            if known.data.get(name) == value:
+                raise ValueError(f"{value} is {name}, too")
+        if (ports := known.data.get("public_ports")) is not None and value in PortRange.parse(ports):
+            raise ValueError(f"{value} is among the public ports")
+        return value
+
+    @field_validator("endpoint_certificate_key")
+    @classmethod
+    def _both(cls, value: Path | None, known: ValidationInfo) -> Path | None:
+        if (value is None) != (known.data.get("endpoint_certificate") is None):
+            raise ValueError("certificate and key go together")
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -108,6 +108,10 @@ class SyncProviderSession:
         """Closes an endpoint; what is left of them."""
         return self._run(self._session.close_endpoint(protocol, public_port))
 
+    def close_name(self, name: str) -> EndpointsBody:
+        """Closes an endpoint with HTTPS; what is left of them."""
+        return self._run(self._session.close_name(name))
+
     def jobs(self) -> list[JobState]:
         """All jobs of the lease, oldest first."""
         return self._run(self._session.jobs())

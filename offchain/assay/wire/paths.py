@@ -54,7 +54,7 @@ JOBS, JOB, JOB_OUTPUT = "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/output"
 FILES, BUNDLE = "/files", "/bundle"
 POD, POD_RESTART, POD_IMAGE = "/pod", "/pod/restart", "/pod/image"
 USE, CLUSTER = "/use", "/cluster"
-ENDPOINTS, ENDPOINT = "/endpoints", "/endpoints/{protocol}/{public_port}"
+ENDPOINTS, ENDPOINT, NAME = "/endpoints", "/endpoints/{protocol}/{public_port}", "/endpoints/https/{name}"
 BACKUP, SNAPSHOTS, RESTORE = "/backup", "/backup/snapshots", "/restore"
 NOTEBOOK, SSH_KEYS, LOGIN = "/notebook", "/ssh-keys", "/login"
 LOGIN_NONCE, LOGOUT = "/v1/login/nonce", "/v1/logout"
@@ -98,6 +98,11 @@ def lease(lease_id: int, under: str = "") -> str:
 def endpoint(protocol: str, public_port: int) -> str:
     """One endpoint under its lease."""
     return ENDPOINT.format(protocol=protocol, public_port=public_port)
+
+
+def named_endpoint(name: str) -> str:
+    """An endpoint with HTTPS under its lease."""
+    return NAME.format(name=quote(name, safe=""))
 
 
 def job(job_id: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from assay.protocol.leases import MAX_DEVICES
 from assay.wire.fields import Wire
@@ -18,6 +18,9 @@ MAX_NOTES = 16
 MAX_SAMPLES = 240
 MAX_ENDPOINTS = 64
 MAX_SHUT_REASON = 300
+# Of a login before an endpoint: cost, block, lanes and bytes of scrypt. It is cheap, since what is hashed is drawn at
+# random by the renter's command; so strangers' guesses cost the provider nothing.
+ENDPOINT_SCRYPT = (16, 8, 1, 32)
 TEMPLATE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 
 Name = Annotated[str, Field(pattern=f"^{TEMPLATE_NAME.pattern}$")]
@@ -159,20 +162,43 @@ class UseBody(Wire):
     cards: Annotated[list[CardUse], Field(max_length=MAX_DEVICES)] = Field(default_factory=list)
 
 
+class EndpointLogin(Wire):
+    """Who may call an endpoint with HTTPS: the hash of a password and its salt, each in base64. With `bearer` user and
+    password are shown as one key."""
+
+    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    hash: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+    salt: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{22}==$")]
+    bearer: bool = False
+
+
 class ExposeBody(Wire):
-    """A port of the pod that anybody is to reach, at this public port of the provider's or one that it chooses."""
+    """A port of the pod that anybody is to reach: at this public port of the provider's or one that it chooses; or by
+    HTTPS at a name that it chooses, or at a domain of the renter's, with or without a login."""
 
     port: Port
-    protocol: Literal["tcp", "udp"] = "tcp"
+    protocol: Literal["tcp", "udp", "https"] = "tcp"
     public_port: Port | None = None
+    domain: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    login: EndpointLogin | None = None
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        if self.protocol == "https" and self.public_port is not None:
+            raise ValueError("a name has no public port to choose")
+        if self.protocol != "https" and (self.domain is not None or self.login is not None):
+            raise ValueError("a domain and a login need HTTPS")
+        return self
 
 
 class EndpointBody(Wire):
     """A port of the pod that anybody reaches at the public one: of `host`, else of where its provider is. `listening`
     says what in the pod answers there: `loopback` is what listens for the pod alone. `shut` is why the provider has
-    shut it. Bytes are those into the pod and out of it; they count from `opened_at`, or the host's start."""
+    shut it. Bytes are those into the pod and out of it; they count from `opened_at`, or the host's start. With HTTPS
+    `host` is the name, `login` who may call it, `key` where one has the key, and connections are those of the provider
+    to the pod."""
 
-    protocol: Literal["tcp", "udp"]
+    protocol: Literal["tcp", "udp", "https"]
     port: Port
     public_port: Port
     host: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9._-]+$")] | None = None
@@ -182,6 +208,8 @@ class EndpointBody(Wire):
     received_bytes: Counted = 0
     sent_bytes: Counted = 0
     opened_at: Counted
+    login: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    certificate: Literal["ready", "waiting"] | None = None
 
 
 class EndpointsBody(Wire):

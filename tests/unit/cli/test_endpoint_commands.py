@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -26,7 +28,7 @@ class Exposing:
 
     def __init__(self, *listening: str, **more: Any) -> None:
         self.asked: list[ExposeBody] = []
-        self.closed: list[tuple[str, int]] = []
+        self.closed: list[tuple[str, int | str]] = []
         self.shut: str | None = None
         self._listening = list(listening)
         self._more = more
@@ -50,6 +52,10 @@ class Exposing:
         self.closed.append((protocol, public))
         return await self.endpoints()
 
+    async def close_name(self, name: str) -> EndpointsBody:
+        self.closed.append(("https", name))
+        return await self.endpoints()
+
 
 @pytest.fixture
 def exposing(renter: FakeRenter, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exposing]:
@@ -60,7 +66,7 @@ def exposing(renter: FakeRenter, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
     def use(*listening: str, **more: Any) -> Exposing:
         made = Exposing(*listening, **more)
-        for name in ("expose", "endpoints", "close_endpoint"):
+        for name in ("expose", "endpoints", "close_endpoint", "close_name"):
             monkeypatch.setattr(renter.a_session, name, getattr(made, name), raising=False)
         monkeypatch.setattr(renter.a_session, "endpoint", Endpoint("https://gpu.example.org:8700"))
         return made
@@ -111,6 +117,71 @@ def test_expose__closed_again__is_closed_by_its_public_port(assay: Assay, exposi
     assert ran.status == 2 and "is not exposed" in ran.err
 
 
+NAMED = {"protocol": "https", "host": "a.gpu.test", "public_port": 443, "certificate": "ready"}
+
+
+def test_expose__with_https__says_the_address_and_waits_for_its_certificate(
+    assay: Assay, exposing: Callable[..., Exposing]
+) -> None:
+    made = exposing("yes", **NAMED)
+    ran = assay("expose", "7", "8000", "--https")
+    assert ran.status == 0 and "https://a.gpu.test" in ran.out and ":443" not in ran.out and ran.err == ""
+    assert made.asked == [ExposeBody(port=8000, protocol="https")]
+    assay("expose", "7", "8000", "--https", "--domain", "llm.example.org")
+    assert made.asked[1].domain == "llm.example.org"
+    exposing("yes", **{**NAMED, "certificate": "waiting", "public_port": 8443})
+    ran = assay("expose", "7", "8000", "--https", "--wait", "0")
+    assert "https://a.gpu.test:8443" in ran.out and "no certificate yet" in ran.out
+    assert "there is no certificate for a.gpu.test yet" in ran.err
+
+
+def test_expose__with_a_key_or_a_login__shows_it_once_and_tells_the_provider_its_hash(
+    assay: Assay, exposing: Callable[..., Exposing]
+) -> None:
+    made = exposing("yes", **NAMED, login="key")
+    shown = json.loads(assay("expose", "7", "8000", "--https", "--key", "-o", "json").out)
+    login = made.asked[0].login
+    assert login is not None and login.bearer and "password" not in shown
+    user, _, password = base64.b64decode(shown["key"]).decode().partition(":")
+    hashed = hashlib.scrypt(password.encode(), salt=base64.b64decode(login.salt), n=16, r=8, p=1, dklen=32)
+    assert (user, base64.b64encode(hashed).decode()) == ("key", login.hash) and len(password) == 38
+    assert password not in made.asked[0].model_dump_json() and shown["key"].isalnum()
+    ran = assay("expose", "7", "8000", "--https", "--login", "ann")
+    assert "password" in ran.out and "ann" in ran.out
+    assert made.asked[1].login is not None and made.asked[1].login.user == "ann" and not made.asked[1].login.bearer
+    assert "with a key" in assay("endpoints", "7").out
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--key",), "need --https"),
+        (("--login", "ann"), "need --https"),
+        (("--domain", "llm.example.org"), "need --https"),
+        (("--https", "--udp"), "neither --udp nor --public-port"),
+        (("--https", "--public-port", "30000"), "neither --udp nor --public-port"),
+        (("--https", "--key", "--login", "ann"), "not both"),
+        (("--https", "--login", "a:b"), "expected 1 to 64"),
+    ],
+)
+def test_expose__with_options_that_do_not_go_together__says_which(
+    assay: Assay, exposing: Callable[..., Exposing], more: tuple[str, ...], said: str
+) -> None:
+    made = exposing("yes")
+    ran = assay("expose", "7", "8000", *more)
+    assert ran.status == 2 and said in ran.err and made.asked == []
+
+
+def test_expose__with_https_closed_again__is_closed_by_its_name(
+    assay: Assay, exposing: Callable[..., Exposing]
+) -> None:
+    made = exposing("yes", **NAMED)
+    assert assay("expose", "7", "8000", "--https", "--domain", "b.gpu.test", "--close").status == 2
+    assert assay("expose", "7", "8000", "--close").status == 2 and made.closed == []
+    ran = assay("expose", "7", "8000", "--https", "--close")
+    assert ran.status == 0 and made.closed == [("https", "a.gpu.test")]
+
+
 def test_endpoints__of_a_lease__are_listed_with_what_went_through_and_why_one_is_shut(
     assay: Assay, exposing: Callable[..., Exposing]
 ) -> None:
@@ -144,6 +215,8 @@ def test_provider_endpoints__shut_and_opened_again__is_what_the_daemon_reads(
     assert "stays shut for lease 9" in ran.err and "all endpoints of lease 9 are shut: attacks" in ran.err
     assert assay("provider", "endpoints", "--open", "7:30001", *folder).status == 0
     assert ShutFile(tmp_path).read() == Shut({"9": "attacks"})
+    assay("provider", "endpoints", "--shut", "7:A.gpu.test", "--reason", "phishing", *folder)
+    assert ShutFile(tmp_path).read().reason(7, "a.gpu.test") == "phishing"
     assert provider_endpoints.FIELDS[0] == "leaseId"
 
 
@@ -154,6 +227,7 @@ def test_provider_endpoints__shut_and_opened_again__is_what_the_daemon_reads(
         (("--reason", "x"), "go together"),
         (("--shut", "x", "--reason", "x"), "expected LEASE"),
         (("--shut", "7:123456", "--reason", "x"), "expected LEASE"),
+        (("--shut", "7:a_b.gpu.test", "--reason", "x"), "expected LEASE"),
         (("--shut", "7", "--reason", "two\nlines"), "a line of 1 to"),
         (("--shut", "7", "--reason", "x", "--open", "7"), "not both"),
     ],

@@ -27,6 +27,9 @@ def run(
     public_ports: Annotated[
         str | None, typer.Option("--public-ports", help="ports that may lead into pods, 30000-30999; none by default")
     ] = None,
+    endpoint_domain: Annotated[
+        str | None, typer.Option("--endpoint-domain", help="domain of names with HTTPS for pods; none by default")
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option("--engine", help=ENGINES_HELP),
@@ -56,7 +59,7 @@ def run(
     """Answer challenges, serve leases, run workloads, until stopped."""
     more = {
         "host": host, "port": port, "ssh_port": ssh_port, "public_ports": public_ports, "engine": engine,
-        "runtime": runtime, "token": token,
+        "endpoint_domain": endpoint_domain, "runtime": runtime, "token": token,
         "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
         "min_duration": min_duration, "max_duration": max_duration, "notice": notice,
         "claim_every": claim_every, "grace": grace, "device_key": device_key, "log_level": log_level,

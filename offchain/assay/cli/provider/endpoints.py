@@ -20,27 +20,30 @@ if TYPE_CHECKING:
     from assay.provider.endpoints.overview import OpenedEndpoint
 
 COLUMNS = {
-    "leaseId": "lease", "public": "public port", "leads": "leads to", "connections": "connections", "received": "in",
+    "leaseId": "lease", "public": "reached at", "leads": "leads to", "connections": "connections", "received": "in",
     "sent": "out", "shut": "shut", "ends": "ends",
 }  # fmt: skip
 FIELDS = (
-    "leaseId", "protocol", "publicPort", "port", "connections", "receivedBytes", "sentBytes", "openedAt", "shut",
-    "endsAt",
+    "leaseId", "protocol", "publicPort", "name", "port", "login", "connections", "receivedBytes", "sentBytes",
+    "openedAt", "shut", "endsAt",
 )  # fmt: skip
-_FORM = re.compile(r"([1-9][0-9]{0,9})(?::([0-9]{1,5}))?", re.ASCII)
+_FORM = re.compile(r"([1-9][0-9]{0,9})(?::(?:([0-9]{1,5})|([a-z0-9-]+(?:\.[a-z0-9-]+)+)))?", re.ASCII)
 
 
 @with_options
 def endpoints(
     shut: Annotated[
-        str | None, typer.Option("--shut", help="LEASE, or LEASE:PUBLIC_PORT: nothing comes through any more")
+        str | None,
+        typer.Option("--shut", help="LEASE, LEASE:PUBLIC_PORT or LEASE:NAME: nothing comes through any more"),
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="why; the renter reads it")] = None,
-    reopen: Annotated[str | None, typer.Option("--open", help="LEASE, or LEASE:PUBLIC_PORT: open it again")] = None,
+    reopen: Annotated[
+        str | None, typer.Option("--open", help="LEASE, LEASE:PUBLIC_PORT or LEASE:NAME: open it again")
+    ] = None,
     data_dir: DataDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """List the ports of pods that anybody can reach; shut one that is abused, or all of a lease, with a reason.
+    """List what of pods anybody can reach, by port or by name; shut what is abused, or all of a lease, with a reason.
 
     A shut lease cannot open others. The running daemon heeds it within two seconds, and connections break off.
     """
@@ -54,7 +57,7 @@ def endpoints(
         if shut is not None and reopen is not None:
             raise BadProviderSetting("either --shut or --open, not both")
         if (shut is None) != (reason is None):
-            raise BadProviderSetting("--shut LEASE[:PORT] and --reason TEXT go together: the renter reads why")
+            raise BadProviderSetting("--shut LEASE[:PORT|:NAME] and --reason TEXT go together: the renter reads why")
         file = ShutFile(folder)
         if shut is not None and reason is not None:
             if not 0 < len(reason) <= MAX_SHUT_REASON or not reason.isprintable():
@@ -64,8 +67,8 @@ def endpoints(
             file.write(file.read().with_open(*_which(reopen, "--open")))
         found, kept = overview(folder, time.time)
         if shut is not None:
-            lease_id, port = _which(shut, "--shut")
-            if not any(one.lease_id == lease_id and port in (None, one.record.public) for one in found):
+            lease_id, which = _which(shut, "--shut")
+            if not any(one.lease_id == lease_id and which in (None, one.record.key) for one in found):
                 note(f"nothing of the kind is open now; it stays shut for lease {lease_id} until --open")
         for number, why in kept.leases.items():
             note(f"all endpoints of lease {number} are shut: {why}")
@@ -77,11 +80,11 @@ def endpoints(
     show_rows("endpoints", rows, COLUMNS, output, FIELDS)
 
 
-def _which(text: str, option: str) -> tuple[int, int | None]:
-    found = _FORM.fullmatch(text)
+def _which(text: str, option: str) -> tuple[int, int | str | None]:
+    found = _FORM.fullmatch(text.lower())
     if found is None:
-        raise BadProviderSetting(f"{option} {text[:40]!r}: expected LEASE, or LEASE:PUBLIC_PORT")
-    return int(found[1]), int(found[2]) if found[2] else None
+        raise BadProviderSetting(f"{option} {text[:40]!r}: expected LEASE, LEASE:PUBLIC_PORT or LEASE:NAME")
+    return int(found[1]), int(found[2]) if found[2] else found[3]
 
 
 def endpoint_json(one: OpenedEndpoint) -> dict[str, Any]:
@@ -90,7 +93,9 @@ def endpoint_json(one: OpenedEndpoint) -> dict[str, Any]:
         "leaseId": one.lease_id,
         "protocol": one.record.protocol,
         "publicPort": one.record.public,
+        "name": one.record.name or None,
         "port": one.record.port,
+        "login": one.record.login is not None,
         "connections": one.passed.connections,
         "receivedBytes": one.passed.received_bytes,
         "sentBytes": one.passed.sent_bytes,
@@ -105,7 +110,7 @@ def _text(row: dict[str, Any]) -> dict[str, Any]:
 
     return {
         **row,
-        "public": f"{row['protocol']} {row['publicPort']}",
+        "public": row["name"] or f"{row['protocol']} {row['publicPort']}",
         "leads": f"port {row['port']} of the pod",
         "received": bytes_text(row["receivedBytes"]),
         "sent": bytes_text(row["sentBytes"]),

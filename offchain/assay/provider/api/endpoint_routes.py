@@ -31,7 +31,14 @@ def endpoint_routes(services: Services) -> APIRouter:
         """A port of the pod in, where anybody reaches it out. One that is open already stays as it is."""
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        return (await asyncio.to_thread(_endpoints(services).open, lease_id, body)).to_json()
+        return (await asyncio.to_thread(_endpoints(services).open, lease_id, body, lease.renter)).to_json()
+
+    @router.delete(paths.LEASE + paths.NAME)
+    async def close_name(lease_id: int, name: str, request: Request) -> Any:
+        """Closes an endpoint with HTTPS; what is left of them out."""
+        await authorised_lease(services, lease_id, request)
+        await asyncio.to_thread(_endpoints(services).close_name, lease_id, name)
+        return (await asyncio.to_thread(_endpoints(services).shown, lease_id)).to_json()
 
     @router.delete(paths.LEASE + paths.ENDPOINT)
     async def close(lease_id: int, protocol: Protocol, public_port: int, request: Request) -> Any:
@@ -45,5 +52,8 @@ def endpoint_routes(services: Services) -> APIRouter:
 
 def _endpoints(services: Services) -> Endpoints:
     if services.endpoints is None:
-        raise Conflict("this provider has no public ports: reach the pod with `assay ssh LEASE -L PORT:localhost:PORT`")
+        raise Conflict(
+            "this provider has neither public ports nor a domain: "
+            "reach the pod with `assay ssh LEASE -L PORT:localhost:PORT`"
+        )
     return services.endpoints

@@ -39,7 +39,7 @@ class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
     provider has started. `images`, `pod_control`, `use`, `clusters` and `backups` are None where jobs run without pods,
-    `endpoints` where this provider has no public ports.
+    `endpoints` where this provider has neither public ports nor a domain.
     """
 
     devices: Mapping[DeviceId, OwnDevice]

@@ -33,7 +33,7 @@ def overview(data_dir: Path, clock: Callable[[], float]) -> tuple[list[OpenedEnd
         folders, lease_id = PodFolders(folder, folder), int(folder.name)
         if (until := deadline_of(folders)) <= now:
             continue
-        for one in sorted(read_records(folders.endpoints), key=lambda record: record.public):
-            passed = there.passed.get((one.protocol, one.public), PortTraffic())
-            found.append(OpenedEndpoint(lease_id, one, passed, shut.reason(lease_id, one.public), until))
+        for one in sorted(read_records(folders.endpoints), key=lambda record: (record.public, record.name)):
+            passed = there.passed.get(one.counted_as, PortTraffic())
+            found.append(OpenedEndpoint(lease_id, one, passed, shut.reason(lease_id, one.key), until))
     return found, shut

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from assay.provider.ingress.fronts import FRONT_PORT, FRONTS
 from assay.provider.pods.network import HOST_INTERFACES, NETWORK
 from assay.provider.pods.network_rules import GATEWAY
 
@@ -21,14 +22,15 @@ PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp")
 MARK = "made_"
 CHAINS = ("to", "in", "out")
 SLACK_S = 2  # by which the kernel's end of a port may be off before it is set anew
+FRONT_KNOWN_S = 3_600
 MAX_TIMEOUT_S = 10 * 365 * 24 * 3600
-_NAME = re.compile(r"to_(tcp|udp)_([0-9]+)")
+_NAME = re.compile(r"to_(?:(tcp|udp)_([0-9]+)|front_([0-9]+(?:_[0-9]+){3}))")
 
 
 @dataclass(frozen=True, order=True)
 class PublicPort:
     """A port of this host and where it leads: a port of the pod with this number. `until`, in seconds since 1970, is
-    when it is forgotten."""
+    when it is forgotten. One with a `front` is no public port: only the ingress calls it, at that address."""
 
     protocol: Protocol
     public: int
@@ -36,15 +38,27 @@ class PublicPort:
     port: int
     slot: int
     until: float
+    front: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.protocol}_{self.public}"
+        """By which its chains and counters go."""
+        return front_name(self.front) if self.front else port_name(self.protocol, self.public)
 
     @property
-    def place(self) -> tuple[Protocol, int, str, int, int]:
+    def place(self) -> tuple[Protocol, int, str, int, int, str]:
         """All but the time."""
-        return self.protocol, self.public, self.address, self.port, self.slot
+        return self.protocol, self.public, self.address, self.port, self.slot, self.front
+
+
+def port_name(protocol: str, public: int) -> str:
+    """The name of a public port's chains and counters."""
+    return f"{protocol}_{public}"
+
+
+def front_name(front: str) -> str:
+    """The name of the chains and counters of one that only the ingress calls."""
+    return f"front_{front.replace('.', '_')}"
 
 
 @dataclass(frozen=True)
@@ -66,18 +80,18 @@ class PortTraffic:
 
 @dataclass(frozen=True)
 class PortsThere:
-    """What the kernel has: the table's mark, ports, which pods have limits, and what has gone through."""
+    """What the kernel has: the table's mark, ports, which pods have limits, and by name what has gone through each."""
 
     mark: str = ""
     ports: tuple[PublicPort, ...] = ()
     slots: frozenset[int] = frozenset()
-    passed: Mapping[tuple[str, int], PortTraffic] = field(default_factory=dict)
+    passed: Mapping[str, PortTraffic] = field(default_factory=dict)
 
 
-def base(table: str, prefix: str) -> str:
-    """A script for `nft -f` that makes the table anew, without any port."""
-    body = _base(prefix)
-    return f"{removal(table)}table inet {table} {{\n{body}  chain {mark(prefix)} {{\n  }}\n}}\n"
+def base(table: str, prefix: str, ingress: int | None = None) -> str:
+    """A script for `nft -f` that makes the table anew, without any port; `ingress` is the user that may call fronts."""
+    body = _base(prefix, ingress)
+    return f"{removal(table)}table inet {table} {{\n{body}  chain {mark(prefix, ingress)} {{\n  }}\n}}\n"
 
 
 def removal(table: str) -> str:
@@ -85,15 +99,38 @@ def removal(table: str) -> str:
     return f"table inet {table}\ndelete table inet {table}\n"
 
 
-def mark(prefix: str) -> str:
+def mark(prefix: str, ingress: int | None = None) -> str:
     """The name of an empty chain by which a table of these very rules is known again."""
-    return MARK + hashlib.sha256(_base(prefix).encode()).hexdigest()[:12]
+    return MARK + hashlib.sha256(_base(prefix, ingress).encode()).hexdigest()[:12]
 
 
-def _base(prefix: str) -> str:
+def _base(prefix: str, ingress: int | None) -> str:
     ours, everyones, lookup = f'"{prefix}*"', f'"{HOST_INTERFACES}*"', "meta l4proto . th dport vmap @to"
     translated = "ct status dnat ct direction"
-    return f"""  map to {{
+    front, called = f"ip daddr {FRONTS} tcp dport {FRONT_PORT}", f"ct original ip daddr {FRONTS}"
+    # Nobody else of this host comes past the ingress and the login that it asks for.
+    by_ingress = "" if ingress is None else f"    {front} meta skuid {ingress} ip daddr vmap @fronts\n"
+    return f"""  map fronts {{
+    type ipv4_addr : verdict
+    flags timeout
+  }}
+  map front_in {{
+    type ipv4_addr : verdict
+    flags timeout
+  }}
+  map front_out {{
+    type ipv4_addr : verdict
+    flags timeout
+  }}
+  set front_open {{
+    type ipv4_addr
+    flags timeout
+  }}
+  set front_ours {{
+    type ipv4_addr
+    flags timeout
+  }}
+  map to {{
     type inet_proto . inet_service : verdict
     flags timeout
   }}
@@ -115,7 +152,12 @@ def _base(prefix: str) -> str:
   }}
   chain from_here {{
     type nat hook output priority -100; policy accept;
-    meta nfproto ipv4 fib daddr type local {lookup}
+{by_ingress}    meta nfproto ipv4 fib daddr type local {lookup}
+  }}
+  chain fronts_closed {{
+    type filter hook output priority filter - 6; policy accept;
+    {front} reject with tcp reset
+    {translated} original ct original ip daddr @front_ours ct original ip daddr != @front_open reject with tcp reset
   }}
   chain loopback {{
     type nat hook postrouting priority srcnat; policy accept;
@@ -128,12 +170,16 @@ def _base(prefix: str) -> str:
   }}
   chain inwards {{
     type filter hook postrouting priority mangle; policy accept;
+    oifname {ours} {translated} original {called} ct original ip daddr vmap @front_in
+    oifname {ours} {translated} original {called} drop
     oifname {ours} {translated} original ip daddr . meta l4proto . th dport vmap @in
     oifname {ours} {translated} original drop
     oifname != {everyones} {translated} original ip daddr {NETWORK} drop
   }}
   chain outwards {{
     type filter hook prerouting priority mangle; policy accept;
+    iifname {ours} {translated} reply {called} ct original ip daddr vmap @front_out
+    iifname {ours} {translated} reply {called} drop
     iifname {ours} {translated} reply ip saddr . meta l4proto . th sport vmap @out
     iifname {ours} {translated} reply drop
   }}
@@ -197,6 +243,18 @@ def _gone(table: str, one: PublicPort, now: float) -> Iterator[str]:
 def _elements(table: str, one: PublicPort, now: float, how: str) -> list[str]:
     left = max(1, min(MAX_TIMEOUT_S, round(one.until - now)))
     timeout = f" timeout {left}s" if how == "add" else ""
+    if one.front:
+        key = f"{one.front}{timeout}"
+        # Known as this daemon's for a while after it is over, so that what is connected is told at once.
+        ours = f"element inet {table} front_ours {{ {one.front}"
+        known = [f"add {ours} }}", f"delete {ours} }}", f"add {ours} timeout {left + FRONT_KNOWN_S}s }}"]
+        return [
+            *(known if how == "add" else []),
+            f"{how} element inet {table} fronts {{ {key} : jump to_{one.name} }}",
+            f"{how} element inet {table} front_in {{ {key} : goto in_{one.name} }}",
+            f"{how} element inet {table} front_out {{ {key} : goto out_{one.name} }}",
+            f"{how} element inet {table} front_open {{ {key} }}",
+        ]
     outside = f"{one.protocol} . {one.public}{timeout}"
     inside = f"{one.address} . {one.protocol} . {one.port}{timeout}"
     return [
@@ -213,10 +271,10 @@ def read(listed: Mapping[str, Any], now: float) -> PortsThere:
     chains = [str(one["name"]) for one in _of(entries, "chain")]
     until = {}
     for one in _of(entries, "map"):
-        if one["name"] == "to":
-            for element, _ in one.get("elem", ()):
-                protocol, public = element["elem"]["val"]["concat"]
-                until[f"{protocol}_{public}"] = now + float(element["elem"]["expires"])
+        for element, _ in one.get("elem", ()) if one["name"] in ("to", "fronts") else ():
+            where = element["elem"]["val"]
+            name = front_name(where) if isinstance(where, str) else port_name(*where["concat"])
+            until[name] = now + float(element["elem"]["expires"])
     counted = {str(one["name"]): one for one in _of(entries, "counter")}
     leads, pods = dict[str, tuple[str, int]](), dict[str, int]()
     for one in _of(entries, "rule"):
@@ -228,14 +286,18 @@ def read(listed: Mapping[str, Any], now: float) -> PortsThere:
     ports = []
     for chain in chains:
         if (found := _NAME.fullmatch(chain)) and chain in leads and chain in pods:
-            protocol, public = PROTOCOLS[PROTOCOLS.index(found[1])], int(found[2])
-            where = until.get(f"{protocol}_{public}", 0.0)
-            ports.append(PublicPort(protocol, public, *leads[chain], pods[chain], where))
+            ends = until.get(chain.removeprefix("to_"), 0.0)
+            if found[3]:
+                front = found[3].replace("_", ".")
+                ports.append(PublicPort("tcp", FRONT_PORT, *leads[chain], pods[chain], ends, front))
+            else:
+                protocol, public = PROTOCOLS[PROTOCOLS.index(found[1])], int(found[2])
+                ports.append(PublicPort(protocol, public, *leads[chain], pods[chain], ends))
     return PortsThere(
         mark=next((chain for chain in chains if chain.startswith(MARK)), ""),
         ports=tuple(ports),
         slots=frozenset(int(one.removeprefix("pod_")) for one in chains if one.startswith("pod_")),
-        passed={(one.protocol, one.public): _passed(one.name, counted) for one in ports},
+        passed={one.name: _passed(one.name, counted) for one in ports},
     )
 
 

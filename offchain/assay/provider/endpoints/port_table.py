@@ -5,28 +5,33 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection
+from dataclasses import replace
 
 from assay.provider.endpoints import port_rules
 from assay.provider.endpoints.port_rules import PortLimits, PortsThere, PublicPort
 from assay.provider.errors import RuntimeUnavailable
+from assay.provider.ingress.fronts import front_of
 from assay.provider.pods.commands import CommandFailed, run
 
 
 class PortTable:
-    """`name` tells this daemon's table from another's, `prefix` begins the names of its pods' interfaces."""
+    """`name` tells this daemon's table from another's, `prefix` begins the names of its pods' interfaces; `ingress` is
+    the user id of what serves names, None where nothing does."""
 
-    def __init__(self, name: str, prefix: str, limits: PortLimits) -> None:
+    def __init__(self, name: str, prefix: str, limits: PortLimits, ingress: int | None = None) -> None:
         self._table = f"assay_{name}_ports"
         self._prefix = prefix
         self._limits = limits
+        self._ingress = ingress
         self._lock = threading.Lock()
 
     def check(self) -> None:
         """Raises RuntimeUnavailable where such rules cannot be made."""
         one = PublicPort("tcp", 1, "10.213.0.2", 1, 0, 2.0)
-        _, comes = port_rules.changes(self._table, PortsThere(), [one], self._limits, 1.0)
+        front = replace(one, front=front_of(0))
+        _, comes = port_rules.changes(self._table, PortsThere(), [one, front], self._limits, 1.0)
         try:
-            run("nft", "-c", "-f", "-", stdin=port_rules.base(self._table, self._prefix) + comes)
+            run("nft", "-c", "-f", "-", stdin=port_rules.base(self._table, self._prefix, self._ingress) + comes)
         except CommandFailed as error:
             raise RuntimeUnavailable(f"public ports need nftables with NAT and connection limits: {error}") from error
 
@@ -45,8 +50,8 @@ class PortTable:
         not: to be called again."""
         with self._lock:
             there = self.there(now)
-            if there.mark != port_rules.mark(self._prefix):
-                run("nft", "-f", "-", stdin=port_rules.base(self._table, self._prefix))
+            if there.mark != port_rules.mark(self._prefix, self._ingress):
+                run("nft", "-f", "-", stdin=port_rules.base(self._table, self._prefix, self._ingress))
                 there = PortsThere()
             for script in port_rules.changes(self._table, there, wanted, self._limits, now):
                 if script:

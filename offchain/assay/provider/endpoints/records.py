@@ -6,22 +6,40 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from assay.provider.endpoints.port_rules import PROTOCOLS, Protocol
+from assay.provider.endpoints.port_rules import front_name, port_name
 from assay.provider.errors import ProviderError
 from assay.provider.pods.processes.keeper import write_whole
-from assay.wire.pods import MAX_SHUT_REASON
+from assay.wire.pods import MAX_SHUT_REASON, EndpointLogin
+
+EndpointKind = Literal["tcp", "udp", "https"]
+KINDS: tuple[EndpointKind, ...] = ("tcp", "udp", "https")
 
 
 @dataclass(frozen=True)
 class EndpointRecord:
-    """A port of a pod and the public one that leads to it; `opened_at` in seconds since 1970."""
+    """A port of a pod and the public one that leads to it; `opened_at` in seconds since 1970. With HTTPS the `name`
+    that leads to it, the address by which the ingress calls it, the account that it was opened for, and the login."""
 
-    protocol: Protocol
+    protocol: EndpointKind
     port: int
     public: int
     opened_at: int
+    name: str = ""
+    front: str = ""
+    owner: str = ""
+    login: EndpointLogin | None = None
+
+    @property
+    def key(self) -> int | str:
+        """What tells it from the lease's others, but for those of UDP and TCP at one port."""
+        return self.name or self.public
+
+    @property
+    def counted_as(self) -> str:
+        """By which the kernel counts what goes through."""
+        return front_name(self.front) if self.front else port_name(self.protocol, self.public)
 
 
 def read_records(path: Path) -> list[EndpointRecord]:
@@ -36,36 +54,50 @@ def read_records(path: Path) -> list[EndpointRecord]:
 
 def write_records(path: Path, records: Iterable[EndpointRecord]) -> None:
     """Keeps them, whole or not at all. Raises OSError."""
-    if found := [asdict(one) for one in records]:
+    if found := [_kept(one) for one in records]:
         write_whole(path, json.dumps(found))
     else:
         path.unlink(missing_ok=True)
 
 
+def _kept(one: EndpointRecord) -> dict[str, Any]:
+    login = None if one.login is None else one.login.to_json()
+    return {**{name: value for name, value in vars(one).items() if value}, "login": login}
+
+
 def _record(found: Mapping[str, Any]) -> EndpointRecord:
-    protocol = PROTOCOLS[PROTOCOLS.index(found["protocol"])]
-    return EndpointRecord(protocol, int(found["port"]), int(found["public"]), int(found["opened_at"]))
+    login = found.get("login")
+    return EndpointRecord(
+        KINDS[KINDS.index(found["protocol"])],
+        int(found["port"]),
+        int(found["public"]),
+        int(found["opened_at"]),
+        str(found.get("name", "")),
+        str(found.get("front", "")),
+        str(found.get("owner", "")),
+        None if login is None else EndpointLogin.model_validate(login),
+    )
 
 
 @dataclass(frozen=True)
 class Shut:
-    """Why endpoints are shut: by lease all of it, by lease and public port one."""
+    """Why endpoints are shut: by lease all of it, by lease and public port or name one."""
 
     leases: dict[str, str] = field(default_factory=dict)
     ports: dict[str, str] = field(default_factory=dict)
 
-    def reason(self, lease_id: int, public: int | None = None) -> str | None:
-        """Why this one is, None where it is not; without a port of the whole lease."""
+    def reason(self, lease_id: int, public: int | str | None = None) -> str | None:
+        """Why this one is, None where it is not; without a port or a name of the whole lease."""
         return self.leases.get(str(lease_id)) or self.ports.get(f"{lease_id}:{public}")
 
-    def with_shut(self, lease_id: int, public: int | None, reason: str) -> Shut:
+    def with_shut(self, lease_id: int, public: int | str | None, reason: str) -> Shut:
         """The same with one more."""
         if public is None:
             return Shut({**self.leases, str(lease_id): reason}, self.ports)
         return Shut(self.leases, {**self.ports, f"{lease_id}:{public}": reason})
 
-    def with_open(self, lease_id: int, public: int | None) -> Shut:
-        """The same with one fewer; without a port all of a lease are open again."""
+    def with_open(self, lease_id: int, public: int | str | None) -> Shut:
+        """The same with one fewer; without a port or a name all of a lease are open again."""
         if public is not None:
             return Shut(self.leases, {key: why for key, why in self.ports.items() if key != f"{lease_id}:{public}"})
         leases = {key: why for key, why in self.leases.items() if key != str(lease_id)}

@@ -87,7 +87,7 @@ def check_pods(settings: ProviderSettings, engine: str) -> PodmanPods:
         PodNetwork(
             agent_name(settings.data_dir),
             NetworkPolicy.parse(settings.egress_policy),
-            public=settings.public_ports is not None,
+            public=settings.public_ports is not None or settings.endpoint_domain is not None,
         ),
         PodSlots(),
     )

@@ -219,7 +219,7 @@ class ProviderSession:
         return _cluster(await self._json("PUT", paths.CLUSTER, cluster.to_json(), timeout_s=120.0))
 
     async def expose(self, wanted: ExposeBody) -> EndpointBody:
-        """A public port of the provider's that leads to one of the pod's; the one that does so already."""
+        """A public port or a name of the provider's that leads to one of the pod's ports; what does so already."""
         return _endpoint_of(EndpointBody, await self._json("POST", paths.ENDPOINTS, wanted.to_json()))
 
     async def endpoints(self) -> EndpointsBody:
@@ -229,6 +229,10 @@ class ProviderSession:
     async def close_endpoint(self, protocol: str, public_port: int) -> EndpointsBody:
         """Closes an endpoint; what is left of them."""
         return _endpoint_of(EndpointsBody, await self._json("DELETE", paths.endpoint(protocol, public_port)))
+
+    async def close_name(self, name: str) -> EndpointsBody:
+        """Closes an endpoint with HTTPS; what is left of them."""
+        return _endpoint_of(EndpointsBody, await self._json("DELETE", paths.named_endpoint(name)))
 
     async def asked(
         self,

@@ -23,14 +23,21 @@ class Endpoints:
 
     def __init__(self) -> None:
         self.opened: list[tuple[int, ExposeBody]] = []
+        self.renters: list[str] = []
 
-    def open(self, lease_id: int, asked: ExposeBody) -> EndpointBody:
+    def open(self, lease_id: int, asked: ExposeBody, renter: str) -> EndpointBody:
         self.opened.append((lease_id, asked))
+        self.renters.append(renter)
         return self.shown(lease_id).endpoints[-1]
 
     def close(self, lease_id: int, protocol: str, public: int) -> None:
         if public != 30_000:
             raise NotFound(f"lease {lease_id} has no endpoint at {protocol} port {public}")
+        self.opened.clear()
+
+    def close_name(self, lease_id: int, name: str) -> None:
+        if name != "a.gpu.test":
+            raise NotFound(f"lease {lease_id} has no endpoint with the name {name!r}")
         self.opened.clear()
 
     def shown(self, lease_id: int) -> EndpointsBody:
@@ -67,6 +74,36 @@ async def test_endpoint__of_the_renter__is_opened_listed_and_closed(api: Api, en
     assert (await api.signed("DELETE", "/endpoints/udp/1")).status_code == 404
     closed = await api.signed("DELETE", "/endpoints/udp/30000")
     assert closed.status_code == 200 and closed.json()["endpoints"] == []
+
+
+LOGIN = {"user": "ann", "hash": "A" * 43 + "=", "salt": "A" * 22 + "=="}
+
+
+async def test_name__of_the_renter__is_opened_for_its_account_and_closed_by_its_name(
+    api: Api, endpoints: Endpoints, lease: Lease
+) -> None:
+    opened = await post(api, port=8000, protocol="https", domain="llm.example.org", login=LOGIN)
+    assert opened.status_code == 200 and endpoints.renters == [lease.renter]
+    assert endpoints.opened[0][1].login is not None and endpoints.opened[0][1].domain == "llm.example.org"
+    assert (await api.signed("DELETE", "/endpoints/https/b.gpu.test")).status_code == 404
+    assert (await api.signed("DELETE", "/endpoints/https/a.gpu.test", signer="provider")).status_code in (401, 403)
+    assert (await api.signed("DELETE", "/endpoints/https/a.gpu.test")).status_code == 200 and endpoints.opened == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"protocol": "tcp", "domain": "llm.example.org"},
+        {"protocol": "udp", "login": LOGIN},
+        {"protocol": "https", "publicPort": 30_000},
+        {"protocol": "https", "login": {**LOGIN, "hash": "plain"}},
+        {"protocol": "https", "login": {**LOGIN, "user": "a:b"}},
+        {"protocol": "https", "login": {**LOGIN, "user": "{env.HOME}"}},
+        {"protocol": "https", "domain": "a" * 254},
+    ],
+)
+async def test_name__asked_for_off_the_form__is_refused(api: Api, fields: dict[str, Any]) -> None:
+    assert (await post(api, port=8000, **fields)).status_code == 422
 
 
 async def test_endpoint__of_another_or_off_the_form_or_over__is_refused(api: Api, endpoints: Endpoints) -> None:

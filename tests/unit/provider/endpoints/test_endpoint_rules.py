@@ -15,6 +15,7 @@ from assay.provider.endpoints.records import EndpointRecord, Shut, ShutFile, rea
 from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.pods.network_rules import NetworkPolicy, table
 from assay.provider.settings import ProviderSettings
+from assay.wire.pods import EndpointLogin
 
 NOW = 1_000_000.0
 LIMITS = PortLimits(connections=20, new_per_second=50)
@@ -89,6 +90,51 @@ def test_port__that_leads_elsewhere_now__goes_before_it_comes() -> None:
     assert any("dnat ip to 10.213.0.9:8000" in line for line in comes) and "add chain inet t pod_7" in comes
 
 
+FRONT = replace(ONE, public=1, front="127.93.4.7")
+
+
+def test_front__beside_a_public_port_of_the_same_pods__is_told_apart_by_its_address_and_ends_with_the_lease() -> None:
+    goes, comes = told(FRONT, ONE)
+    assert goes == []
+    for what in ("fronts", "front_in", "front_out", "front_open"):
+        assert any(line.startswith(f"add element inet t {what} {{ 127.93.4.7 timeout 600s") for line in comes)
+    # Known a while longer than it is open, whether or not it was known before.
+    known = [line for line in comes if "front_ours" in line]
+    assert [line.split()[0] for line in known] == ["add", "delete", "add"] and "timeout 4200s" in known[2]
+    assert "add rule inet t to_front_127_93_4_7 meta l4proto tcp dnat ip to 10.213.0.2:8000" in comes
+    assert comes.count("add chain inet t pod_0") == 1
+    goes, comes = told(ONE, of=there(ONE, FRONT))
+    assert comes == [] and "delete chain inet t to_front_127_93_4_7" in goes
+    assert not any("front_ours" in line or "tcp_30000" in line for line in goes)
+
+
+def test_front__listed__is_read_as_it_was_put_there() -> None:
+    element = {"elem": {"val": "127.93.4.7", "timeout": 600, "expires": 599}}
+    chain = "to_front_127_93_4_7"
+    rules = [{"jump": {"target": "pod_0"}}, {"dnat": {"family": "ip", "addr": "10.213.0.2", "port": 8000}}]
+    listed = {
+        "nftables": [
+            {"chain": {"name": chain}},
+            {"chain": {"name": "pod_0"}},
+            {"map": {"name": "fronts", "elem": [[element, {"jump": {"target": chain}}]]}},
+            {"map": {"name": "front_in", "elem": [[element, {"goto": {"target": "in_front_127_93_4_7"}}]]}},
+            {"counter": {"name": "out_front_127_93_4_7", "packets": 9, "bytes": 900}},
+            *({"rule": {"chain": chain, "expr": [rule]}} for rule in rules),
+        ]
+    }
+    found = port_rules.read(listed, NOW)
+    assert found.ports == (replace(FRONT, until=NOW + 599),)
+    assert found.passed["front_127_93_4_7"] == port_rules.PortTraffic(0, 0, 900)
+
+
+def test_base__with_an_ingress__lets_its_user_call_fronts_and_nobody_else() -> None:
+    by_ingress = "ip daddr 127.64.0.0/10 tcp dport 1 meta skuid 990 ip daddr vmap @fronts"
+    assert by_ingress in port_rules.base("t", "asX-", 990) and "skuid" not in port_rules.base("t", "asX-")
+    for ingress in (None, 990):
+        assert "ip daddr 127.64.0.0/10 tcp dport 1 reject" in port_rules.base("t", "asX-", ingress)
+    assert port_rules.mark("asX-", 990) != port_rules.mark("asX-")
+
+
 def test_listed_table__read__is_what_was_put_there() -> None:
     element = {"elem": {"val": {"concat": ["tcp", 30_000]}, "timeout": 600, "expires": 599}}
     rules = [{"jump": {"target": "pod_0"}}, {"dnat": {"family": "ip", "addr": "10.213.0.2", "port": 8000}}]
@@ -107,7 +153,7 @@ def test_listed_table__read__is_what_was_put_there() -> None:
     found = port_rules.read(listed, NOW)
     assert found.mark == "made_0123456789ab" and found.slots == {0}
     assert found.ports == (replace(ONE, until=NOW + 599),)
-    assert found.passed["tcp", 30_000] == port_rules.PortTraffic(3, 900, 0)
+    assert found.passed["tcp_30000"] == port_rules.PortTraffic(3, 900, 0)
     assert port_rules.read({"nftables": []}, NOW) == PortsThere()
 
 
@@ -141,6 +187,15 @@ def test_range__of_ports__holds_both_its_ends() -> None:
         ({"public_ports": "30000-30999", "runtime": "bubblewrap"}, "runtime container"),
         ({"public_ports": "30-40"}, "expected ports from 1024"),
         ({"public_host": "a b"}, "public_host"),
+        ({"endpoint_domain": "gpu"}, "expected a name such as"),
+        ({"endpoint_domain": "11.22.33.44"}, "not an address"),
+        ({"endpoint_domain": "gpu.example.org", "runtime": "local"}, "runtime container"),
+        ({"endpoint_domain": "gpu.example.org", "port": 443}, "443 is port, too"),
+        ({"endpoint_domain": "gpu.example.org", "endpoint_http_port": 443}, "endpoint_https_port, too"),
+        ({"endpoint_domain": "g.org", "public_ports": "8000-8100", "endpoint_http_port": 8080}, "among the public"),
+        ({"endpoint_certificate": "/a"}, "certificate and key go together"),
+        ({"endpoint_certificate_key": "/a"}, "certificate and key go together"),
+        ({"endpoint_acme_directory": "http://ca.example.org"}, "endpoint_acme_directory"),
     ],
 )
 def test_settings__of_public_ports__keep_the_daemons_own_apart(values: dict[str, object], said: str) -> None:
@@ -188,7 +243,9 @@ def test_port__of_a_process__is_looked_for_in_its_own_lists(tmp_path: Path) -> N
 
 
 def test_records__kept_and_read__are_the_same_and_none_leaves_no_file(tmp_path: Path) -> None:
-    file, records = tmp_path / "endpoints.json", [EndpointRecord("udp", 8000, 30_000, 5)]
+    login = EndpointLogin(user="ann", hash="A" * 43 + "=", salt="A" * 22 + "==")
+    named = EndpointRecord("https", 8000, 443, 5, "a.gpu.test", "127.93.4.7", "0xRenter", login)
+    file, records = tmp_path / "endpoints.json", [EndpointRecord("udp", 8000, 30_000, 5), named]
     assert read_records(file) == []
     write_records(file, records)
     assert read_records(file) == records
@@ -207,6 +264,9 @@ def test_shut__lease_or_port__has_its_reason_until_it_is_opened_again(tmp_path: 
     shut = file.read()
     assert (shut.reason(7, 30_000), shut.reason(7, 30_001), shut.reason(7)) == ("spam", None, None)
     assert (shut.reason(8), shut.reason(8, 1)) == ("attacks", "attacks")
+    named = shut.with_shut(7, "a.gpu.test", "phishing")
+    assert (named.reason(7, "a.gpu.test"), named.reason(7, "b.gpu.test")) == ("phishing", None)
+    assert named.with_open(7, "a.gpu.test") == shut
     assert shut.with_open(7, 30_000).reason(7, 30_000) is None
     assert shut.with_open(7, None).with_open(8, None) == Shut()
     file.path.write_text("[]")

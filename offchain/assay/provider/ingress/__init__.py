@@ -1,0 +1,1 @@
+"""Names with HTTPS before the ports of pods, served by Caddy."""
