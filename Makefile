@@ -90,7 +90,7 @@ test-quick: setup ## ruff, mypy and the units that take no time
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
 DEBIAN_PACKAGES := podman runc catatonit nftables iproute2 busybox-static bubblewrap openssh-client openssh-sftp-server rsync tmux \
-  docker-registry postgresql chromium
+  docker-registry postgresql chromium caddy curl
 
 test-packages:
 	@present=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c ' installed$$' || true); \

@@ -15,6 +15,7 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.doctor import host, serving
 from assay.provider.doctor.findings import Answer, Finding, Findings, Level, Wrong
 from assay.provider.doctor.money import AccountCheck
+from assay.provider.doctor.names import names
 from assay.provider.errors import ProviderError
 from assay.provider.settings import ProviderSettings
 
@@ -60,6 +61,7 @@ async def _with_chain(
     await findings.check("disk", lambda: host.disk(settings, count))
     await findings.check("port", lambda: serving.port(settings, daemon, provider))
     await findings.check("ssh", lambda: serving.ssh_port(settings, daemon))
+    await findings.check("names", lambda: names(settings))
     await findings.check("key", account.key)
     await findings.check("operator", account.operator)
     await findings.check("enrolment", account.enrolment)

@@ -123,7 +123,10 @@ class Caddy:
     def _start(self) -> None:
         """By a command of its own that returns once it runs. Raises Unavailable."""
         places, user = self._places, self._user
-        places.run.mkdir(parents=True, exist_ok=True)
+        # The daemon's own files are nobody else's; to these the ingress must find its way.
+        for folder in (places.run.parent, places.run, places.kept.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o755)
         for folder in (places.sockets, places.kept):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
@@ -132,6 +135,7 @@ class Caddy:
             places.gate.unlink(missing_ok=True)
         file, said = places.beginning(self._which), places.run / f"{self._which}.said"
         file.write_text(json.dumps(beginning(places, self._which)))
+        file.chmod(0o644)
         # No right of root's but to listen at low ports, and none to be had again.
         rights = [f"--{kind}={NO_RIGHTS_BUT_LOW_PORTS}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
         line = [

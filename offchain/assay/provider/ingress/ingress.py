@@ -23,7 +23,7 @@ from assay.provider.ingress.names import LABEL_LENGTH, label
 
 ANEW_S = 30.0  # what another program did to it, and a file's newer certificate, is seen after so long
 HANDSHAKE_S = 20.0
-RUN_ROOT, KEPT_ROOT = Path("/run/assay-ingress"), Path("/var/lib/assay/ingress")
+RUN_ROOT, KEPT_ROOT = Path("/run/assay-ingress"), Path("/var/lib/assay-ingress")
 log = structlog.get_logger()
 
 

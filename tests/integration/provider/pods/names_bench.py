@@ -161,11 +161,15 @@ class Names:
 def names_world(settings: IngressSettings) -> Iterator[Names]:
     folder = Path(tempfile.mkdtemp(prefix="assay-names-"))
     folder.chmod(0o755)  # the ingress is not root
-    made = Names.made(folder, settings)
+    before = os.umask(0o077)  # as a provider's service has it
     try:
-        yield made
+        made = Names.made(folder, settings)
+        try:
+            yield made
+        finally:
+            made.close()
     finally:
-        made.close()
+        os.umask(before)
         shutil.rmtree(folder)
 
 
