@@ -13,6 +13,8 @@ from assay.protocol.hexadecimal import to_hex
 
 # The state may have moved between the estimate and the block.
 _GAS_MARGIN_PERCENT = 25
+# Until it is mined, time and others' transactions may lead it another way: two storage slots more, written first there.
+_GAS_MARGIN_FLAT = 50_000
 
 
 class AccountState:
@@ -49,7 +51,7 @@ class AccountState:
             used = await self._chain.number("eth_estimateGas", [call, at])
         except RpcError as error:
             raise self._chain.revert_of(request.label, error) or error from None
-        return used + used * _GAS_MARGIN_PERCENT // 100
+        return used + used * _GAS_MARGIN_PERCENT // 100 + _GAS_MARGIN_FLAT
 
     def _call(self, request: SendRequest) -> dict[str, Any]:
         return {
