@@ -8,7 +8,7 @@ from assay.provider.endpoints.endpoints import Endpoints, EndpointSettings
 from assay.provider.endpoints.lease_names import LeaseNames
 from assay.provider.endpoints.port_numbers import PortNumbers
 from assay.provider.endpoints.port_range import PortRange
-from assay.provider.endpoints.port_rules import PortLimits
+from assay.provider.endpoints.port_rules import IngressAccess, PortLimits
 from assay.provider.endpoints.port_table import PortTable
 from assay.provider.endpoints.records import ShutFile
 from assay.provider.errors import RuntimeUnavailable, Unavailable
@@ -28,7 +28,8 @@ def make_endpoints(settings: ProviderSettings, pods: PodmanPods) -> Endpoints | 
     if settings.public_ports is None and ingress is None:
         return None
     limits = PortLimits(settings.endpoint_connections, settings.endpoint_rate)
-    table = PortTable(agent, pods.network.interfaces, limits, None if ingress is None else ingress.uid)
+    access = None if ingress is None else IngressAccess(ingress.uid, ingress.settings.ports, limits.connections)
+    table = PortTable(agent, pods.network.interfaces, limits, access)
     table.check()
     return Endpoints(
         pods,

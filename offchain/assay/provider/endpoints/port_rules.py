@@ -62,6 +62,16 @@ def front_name(front: str) -> str:
 
 
 @dataclass(frozen=True)
+class IngressAccess:
+    """The user that may call fronts, the ports where strangers call it, and how many connections each caller has there
+    at once, by address or by IPv6 network of a customer's."""
+
+    uid: int
+    ports: tuple[int, ...]
+    by_caller: int
+
+
+@dataclass(frozen=True)
 class PortLimits:
     """Of all ports of one lease together: connections at once, and new ones a second."""
 
@@ -88,8 +98,8 @@ class PortsThere:
     passed: Mapping[str, PortTraffic] = field(default_factory=dict)
 
 
-def base(table: str, prefix: str, ingress: int | None = None) -> str:
-    """A script for `nft -f` that makes the table anew, without any port; `ingress` is the user that may call fronts."""
+def base(table: str, prefix: str, ingress: IngressAccess | None = None) -> str:
+    """A script for `nft -f` that makes the table anew, without any port."""
     body = _base(prefix, ingress)
     return f"{removal(table)}table inet {table} {{\n{body}  chain {mark(prefix, ingress)} {{\n  }}\n}}\n"
 
@@ -99,17 +109,18 @@ def removal(table: str) -> str:
     return f"table inet {table}\ndelete table inet {table}\n"
 
 
-def mark(prefix: str, ingress: int | None = None) -> str:
+def mark(prefix: str, ingress: IngressAccess | None = None) -> str:
     """The name of an empty chain by which a table of these very rules is known again."""
     return MARK + hashlib.sha256(_base(prefix, ingress).encode()).hexdigest()[:12]
 
 
-def _base(prefix: str, ingress: int | None) -> str:
+def _base(prefix: str, ingress: IngressAccess | None) -> str:
     ours, everyones, lookup = f'"{prefix}*"', f'"{HOST_INTERFACES}*"', "meta l4proto . th dport vmap @to"
     translated = "ct status dnat ct direction"
     front, called = f"ip daddr {FRONTS} tcp dport {FRONT_PORT}", f"ct original ip daddr {FRONTS}"
     # Nobody else of this host comes past the ingress and the login that it asks for.
-    by_ingress = "" if ingress is None else f"    {front} meta skuid {ingress} ip daddr vmap @fronts\n"
+    by_ingress = "" if ingress is None else f"    {front} meta skuid {ingress.uid} ip daddr vmap @fronts\n"
+    callers = "" if ingress is None else _callers(ingress)
     return f"""  map fronts {{
     type ipv4_addr : verdict
     flags timeout
@@ -130,7 +141,7 @@ def _base(prefix: str, ingress: int | None) -> str:
     type ipv4_addr
     flags timeout
   }}
-  map to {{
+{callers}  map to {{
     type inet_proto . inet_service : verdict
     flags timeout
   }}
@@ -182,6 +193,22 @@ def _base(prefix: str, ingress: int | None) -> str:
     iifname {ours} {translated} reply {called} drop
     iifname {ours} {translated} reply ip saddr . meta l4proto . th sport vmap @out
     iifname {ours} {translated} reply drop
+  }}
+"""
+
+
+def _callers(ingress: IngressAccess) -> str:
+    """Nobody takes all of the connections that the ingress can have; this host's own, its questions, do not count."""
+    ports, most = ", ".join(map(str, ingress.ports)), f"ct count over {ingress.by_caller}"
+    called = f'iif != "lo" tcp dport {{ {ports} }} ct state new'
+    sets = "".join(
+        f"  set {name} {{\n    type {kind}\n    size 65535\n    flags dynamic\n  }}\n"
+        for name, kind in (("callers", "ipv4_addr"), ("callers_6", "ipv6_addr"))
+    )
+    return f"""{sets}  chain callers_in {{
+    type filter hook input priority filter - 6; policy accept;
+    {called} add @callers {{ ip saddr {most} }} reject with tcp reset
+    {called} add @callers_6 {{ ip6 saddr & ffff:ffff:ffff:ffff:: {most} }} reject with tcp reset
   }}
 """
 

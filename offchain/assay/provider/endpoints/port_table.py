@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from assay.provider.endpoints import port_rules
-from assay.provider.endpoints.port_rules import PortLimits, PortsThere, PublicPort
+from assay.provider.endpoints.port_rules import IngressAccess, PortLimits, PortsThere, PublicPort
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.ingress.fronts import front_of
 from assay.provider.pods.commands import CommandFailed, run
@@ -16,9 +16,9 @@ from assay.provider.pods.commands import CommandFailed, run
 
 class PortTable:
     """`name` tells this daemon's table from another's, `prefix` begins the names of its pods' interfaces; `ingress` is
-    the user id of what serves names, None where nothing does."""
+    what serves names, None where nothing does."""
 
-    def __init__(self, name: str, prefix: str, limits: PortLimits, ingress: int | None = None) -> None:
+    def __init__(self, name: str, prefix: str, limits: PortLimits, ingress: IngressAccess | None = None) -> None:
         self._table = f"assay_{name}_ports"
         self._prefix = prefix
         self._limits = limits

@@ -59,6 +59,11 @@ class IngressSettings:
     certificate: Path | None = None
     certificate_key: Path | None = None
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Where strangers call."""
+        return self.https_port, self.http_port
+
 
 @dataclass(frozen=True)
 class Places:

@@ -85,7 +85,7 @@ class Ingress:
         with self._lock:
             certificate = self._certificate()
             if not self._front.is_there():
-                for port in (self.settings.https_port, self.settings.http_port):
+                for port in self.settings.ports:
                     _check_free(port)
             if not self._gate.is_there():
                 self._gate.keep(configuration.gate(self._places, ()))

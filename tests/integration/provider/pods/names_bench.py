@@ -20,7 +20,7 @@ from typing import Any
 
 from assay.provider.endpoints.endpoints import Endpoints, EndpointSettings
 from assay.provider.endpoints.lease_names import LeaseNames
-from assay.provider.endpoints.port_rules import PortLimits
+from assay.provider.endpoints.port_rules import IngressAccess, PortLimits
 from assay.provider.endpoints.port_table import PortTable
 from assay.provider.endpoints.records import ShutFile
 from assay.provider.ingress.configuration import IngressSettings, Places
@@ -105,7 +105,8 @@ class Names:
         """As a daemon that has just started."""
         pods = pods or BarePods(folder)
         ingress = Ingress(settings, Places(folder / "run", folder / "kept"))
-        table = PortTable(agent_name(folder), pods.network.interfaces, LIMITS, ingress.uid)
+        access = IngressAccess(ingress.uid, settings.ports, LIMITS.connections)
+        table = PortTable(agent_name(folder), pods.network.interfaces, LIMITS, access)
         table.check()
         records: dict[tuple[str, str], list[str]] = {}
         names = LeaseNames(ingress, lambda name, kind: records.get((name, kind), []))

@@ -17,6 +17,7 @@ from assay.provider.ingress.configuration import IngressSettings
 from assay.provider.ingress.fronts import FRONT_PORT
 from assay.provider.ingress.proofs import proof_text
 from assay.provider.pods.network import address_of
+from tests.integration.provider.conftest import until
 from tests.integration.provider.outside import Outside
 from tests.integration.provider.pods.names_bench import (
     DOMAIN,
@@ -43,6 +44,18 @@ for target in sys.argv[1:]:
     try:
         with socket.create_connection((host, int(port)), 1) as made: print("reached", target)
     except OSError as error: pass
+"""
+
+
+HOLD = """
+import socket, sys
+held = []
+for _ in range(int(sys.argv[3])):
+    try:
+        held.append(socket.create_connection((sys.argv[1], int(sys.argv[2])), 5))
+    except OSError: pass
+print(len(held), flush=True)
+sys.stdin.read()
 """
 
 
@@ -220,7 +233,7 @@ def test_name__left_in_the_gate_by_a_daemon_that_is_dead__leads_to_no_later_leas
 def test_stream__of_a_lease_that_ends__ends_with_it_though_nobody_of_the_daemon_lives(names: Names) -> None:
     names.start(MINE)
     name = str(names.open(MINE).host)
-    ends = time.time() + 4
+    ends = time.time() + 10
     names.pods.extend(MINE, ends)
     names.endpoints.follow()
     with tls(name) as made:
@@ -232,7 +245,8 @@ def test_stream__of_a_lease_that_ends__ends_with_it_though_nobody_of_the_daemon_
                 last = time.time()
         except OSError:  # silent from then on
             assert last
-    assert ends - 2 < last < ends + 1.5
+    # Two hundred seconds of it are sent.
+    assert ends - 3 < last < ends + 5
 
 
 def test_domain__of_another_or_not_proven__is_refused_with_what_to_do(names: Names) -> None:
@@ -279,6 +293,19 @@ def test_connections__beyond_a_leases_limit__are_refused_and_no_other_lease_pays
     assert call(other).json["by"] == str(OTHER)
     for one in opened:
         one.link.close()
+
+
+def test_caller__with_connections_that_say_nothing__takes_its_share_and_no_more(names: Names, outside: Outside) -> None:
+    names.start(MINE)
+    name = str(names.open(MINE).host)
+    line = outside.argv(sys.executable, "-c", HOLD, outside.gateway, str(HTTPS), str(LIMITS.connections + 5))
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as holding:
+        assert holding.stdout is not None
+        assert holding.stdout.readline() == f"{LIMITS.connections}\n"
+        assert call(name, by=outside).status == 0
+        # Others are answered meanwhile.
+        assert call(name).status == 200
+    until(lambda: call(name, by=outside).status == 200, 60)
 
 
 def test_rules__flushed_by_another_program_of_the_host__lead_the_ingress_to_no_service_of_the_host(

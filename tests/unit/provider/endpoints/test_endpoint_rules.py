@@ -10,7 +10,7 @@ import pytest
 from assay.provider.endpoints import port_rules
 from assay.provider.endpoints.listening import listening, of_lines
 from assay.provider.endpoints.port_range import PortRange
-from assay.provider.endpoints.port_rules import PortLimits, PortsThere, PublicPort, changes
+from assay.provider.endpoints.port_rules import IngressAccess, PortLimits, PortsThere, PublicPort, changes
 from assay.provider.endpoints.records import EndpointRecord, Shut, ShutFile, read_records, write_records
 from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.pods.network_rules import NetworkPolicy, table
@@ -129,10 +129,16 @@ def test_front__listed__is_read_as_it_was_put_there() -> None:
 
 def test_base__with_an_ingress__lets_its_user_call_fronts_and_nobody_else() -> None:
     by_ingress = "ip daddr 127.64.0.0/10 tcp dport 1 meta skuid 990 ip daddr vmap @fronts"
-    assert by_ingress in port_rules.base("t", "asX-", 990) and "skuid" not in port_rules.base("t", "asX-")
-    for ingress in (None, 990):
+    access = IngressAccess(990, (443, 80), 1024)
+    assert by_ingress in port_rules.base("t", "asX-", access) and "skuid" not in port_rules.base("t", "asX-")
+    for ingress in (None, access):
         assert "ip daddr 127.64.0.0/10 tcp dport 1 reject" in port_rules.base("t", "asX-", ingress)
-    assert port_rules.mark("asX-", 990) != port_rules.mark("asX-")
+    assert port_rules.mark("asX-", access) != port_rules.mark("asX-")
+    # Callers are told apart, those by IPv6 by their networks.
+    assert "tcp dport { 443, 80 } ct state new add @callers { ip saddr ct count over 1024 }" in port_rules.base(
+        "t", "asX-", access
+    )
+    assert "@callers_6 { ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 1024 }" in port_rules.base("t", "a", access)
 
 
 def test_listed_table__read__is_what_was_put_there() -> None:
