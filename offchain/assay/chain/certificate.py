@@ -62,7 +62,7 @@ def fingerprint_in(folder: Path) -> bytes | None:
     try:
         return fingerprint(ssl.PEM_cert_to_DER_cert(pem))
     except ValueError as error:
-        raise BadCertificate(f"{folder / 'certificate.pem'}: is no PEM certificate ({error})") from None
+        raise BadCertificate(f"{folder / 'certificate.pem'}: is not a PEM certificate ({error})") from None
 
 
 def server_context(folder: Path) -> ssl.SSLContext | None:

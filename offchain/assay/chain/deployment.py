@@ -53,7 +53,7 @@ class Deployment(_Model):
         path = Path(path)
         try:
             if path.stat().st_size > MAX_FILE:
-                raise BadDeployment(f"{path}: {path.stat().st_size} bytes is no deployment file")
+                raise BadDeployment(f"{path}: {path.stat().st_size} bytes, not a deployment file")
             data = json.loads(path.read_bytes())  # with or without a byte order mark
         except FileNotFoundError:
             raise BadDeployment(f"{path}: no such file; deploy first, or name the file with --deployment") from None

@@ -89,7 +89,7 @@ def create(path: Path | str, password: str, *, key: Key | None = None, light: bo
         write_new(path, text.encode())
     except FileExistsError:
         broken = " and is empty: its making broke off, remove it" if _is_empty(path) else ""
-        raise KeyFileError(f"{path}: is there already{broken}; a key file is never overwritten") from None
+        raise KeyFileError(f"{path}: exists already{broken}; a key file is never overwritten") from None
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be written ({error.strerror}); no key was made") from None
     return key
@@ -109,13 +109,13 @@ def load(path: Path | str, password: str) -> Key:
     path = Path(path)
     keystore = _read(path)
     if readable_by_others(path):
-        log.warning("%s: every account of this machine may read it; chmod 600 would be right", path)
+        log.warning("%s: every account on this machine can read it: chmod 600 it", path)
     try:
         return Key(bytes(Account.decrypt(keystore, password)))
     except ValueError:
         raise KeyFileError(f"{path}: the password does not unlock it") from None
     except (KeyError, TypeError, NotImplementedError):
-        raise KeyFileError(f"{path}: is no version 3 keystore") from None
+        raise KeyFileError(f"{path}: is not a version 3 keystore") from None
 
 
 def open_key(file: Path | None, password_file: Path | None) -> Key:
@@ -150,7 +150,7 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError:
         raise KeyFileError(f"{path}: is not JSON; expected an encrypted keystore") from None
     if not isinstance(keystore, dict) or "crypto" not in {str(k).lower() for k in keystore}:
-        raise KeyFileError(f"{path}: is no keystore: it has no 'crypto' part")
+        raise KeyFileError(f"{path}: is not a keystore: it has no 'crypto' part")
     return keystore
 
 
@@ -169,13 +169,13 @@ def password(file: Path | str | None = None, *, environment: Mapping[str, str] |
         except OSError as error:
             raise KeyFileError(f"password file {named}: cannot be read ({error.strerror})") from None
         except UnicodeDecodeError:
-            raise KeyFileError(f"password file {named}: is no text") from None
+            raise KeyFileError(f"password file {named}: is not text") from None
         except ValueError as error:
             raise KeyFileError(f"password file {error}") from None
         if not line:
-            raise KeyFileError(f"password file {named}: its first line is empty; a key has a password")
+            raise KeyFileError(f"password file {named}: its first line is empty; a key needs a password")
         if readable_by_others(path):
-            log.warning("password file %s: every account of this machine may read it; chmod 600 would be right", named)
+            log.warning("password file %s: every account on this machine can read it: chmod 600 it", named)
         return line
     if not sys.stdin.isatty():
         raise KeyFileError(

@@ -94,7 +94,7 @@ class Client:
                 finally:
                     response.close()
         except TimeoutError:
-            raise RequestFailed(f"{origin}: no whole answer within {timeout_s:g} s") from None
+            raise RequestFailed(f"{origin}: no complete answer within {timeout_s:g} s") from None
         return HttpAnswer(response.status, bytes(content), response.headers)
 
     @asynccontextmanager
@@ -122,7 +122,7 @@ class Client:
                     async with asyncio.timeout_at(ends):
                         piece = await anext(coming, None)
                 except TimeoutError:
-                    raise RequestFailed(f"{origin}: not over within {timeout_s:g} s") from None
+                    raise RequestFailed(f"{origin}: not finished within {timeout_s:g} s") from None
                 if piece is None:
                     return
                 count += len(piece)
@@ -159,7 +159,7 @@ class Client:
         sent: Callable[[], None],
     ) -> Response:
         if not _TARGET.fullmatch(path):
-            raise RequestFailed(f"{origin}: {ascii(path)[:100]} is no path of a request")
+            raise RequestFailed(f"{origin}: {ascii(path)[:100]} is not a request path")
         destination = (origin, pin)
         if (wait := self._failures.wait(destination)) > 0:
             await asyncio.sleep(wait)

@@ -126,7 +126,7 @@ class _Response:
             async for piece in self._answer.content.iter_any():
                 yield piece
         except TimeoutError:
-            raise Silence(f"{self._origin}: the answer has stopped coming") from None
+            raise Silence(f"{self._origin}: the answer stopped midway") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _failure(self._origin, error) from None
 

@@ -96,7 +96,7 @@ def _host(text: str, host: str) -> str:
         try:
             return str(ipaddress.IPv6Address(host[1:-1]))
         except ValueError:
-            raise BadOrigin(text, "no IPv6 address stands in the brackets") from None
+            raise BadOrigin(text, "the brackets hold no IPv6 address") from None
     labels = host.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         # Resolvers take 127.1 and 0x7f000001 for addresses: only the form that everyone reads alike is taken.
@@ -105,5 +105,5 @@ def _host(text: str, host: str) -> str:
         except ValueError:
             raise BadOrigin(text, "an IPv4 address has four decimal parts") from None
     if len(host) > MAX_NAME or not all(_LABEL.fullmatch(label) for label in labels):
-        raise BadOrigin(text, "that is no host name")
+        raise BadOrigin(text, "that is not a host name")
     return host

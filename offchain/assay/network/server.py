@@ -124,9 +124,9 @@ class BrokenOff:
         try:
             await self._app(scope, receive, noted)
         except ClientDisconnect:
-            log.info("whoever asked hung up midway", path=scope.get("path"))
+            log.info("the client disconnected midway", path=scope.get("path"))
         except asyncio.CancelledError:
-            log.info("a request was broken off at the end", path=scope.get("path"))
+            log.info("a request was cut off at shutdown", path=scope.get("path"))
             if not begun and scope["type"] == "http":
                 stopping = JSONResponse({"error": "this daemon stops"}, 503, {"connection": "close"})
                 await stopping(scope, receive, send)

@@ -42,12 +42,12 @@ class Slots:
         if self._held[who] >= self.most_each:
             raise NoSlot(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{who} has {self.most_each} of these open, the most of one address: close one first",
+                f"{who} has {self.most_each} of these open, the most that one address may have: close one first",
             )
         if self.taken >= self.most:
             raise NoSlot(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"{self.most} of these are open, as many as there may be: try again in a moment",
+                f"{self.most} of these are open, the most that there may be: try again in a moment",
             )
         self._held[who] += 1
         return Slot(self._held, who)

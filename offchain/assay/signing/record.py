@@ -62,7 +62,7 @@ class SigningRecord:
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise BadRecord(
-                f"{path}: is damaged ({error}); put it aside and start anew: the running epoch is sat out"
+                f"{path}: is damaged ({error}); move it away and start again: the current epoch is sat out"
             ) from None
         if found != self.owner:
             self._db.close()

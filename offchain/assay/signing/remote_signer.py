@@ -78,13 +78,13 @@ class RemoteSigner:
         try:
             data = parse_fixed(answer, 65, "signature")
         except HexadecimalError as error:
-            raise SignerUnavailable(f"the remote signer's answer is no signature: {error}") from None
+            raise SignerUnavailable(f"the remote signer's answer is not a signature: {error}") from None
         r, s = int.from_bytes(data[:32], "big"), int.from_bytes(data[32:64], "big")
         signature = compact(r, s, data[64] % 27 & 1)
         try:
             signer = recover(message.digest(domain), signature)
         except SignatureError as error:
-            raise SignerUnavailable(f"the remote signer's answer is no signature: {error}") from None
+            raise SignerUnavailable(f"the remote signer's answer is not a signature: {error}") from None
         if signer != self.address:
             raise SignerUnavailable(f"the remote signer signed as {signer}, not as {self.address}")
         return signature
@@ -103,7 +103,7 @@ class RemoteSigner:
             signer = Account.recover_transaction(raw)
         except Exception as error:
             # The decoders raise many kinds; whatever it is, it is no transaction.
-            raise SignerUnavailable(f"the remote signer's answer is no transaction: {error!r:.200}") from None
+            raise SignerUnavailable(f"the remote signer's answer is not a transaction: {error!r:.200}") from None
         if signer != self.address:
             raise SignerUnavailable(f"the remote signer signed as {signer}, not as {self.address}")
         for name, value in wanted.items():

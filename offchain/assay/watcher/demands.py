@@ -134,7 +134,7 @@ class Demands:
         try:
             receipt = await self._sender.send(call, label="demand", purpose="demand:" + planned.hex())
         except Reverted as error:
-            log.info("demand not taken", epoch=epoch, device="0x" + device_id.hex(), reason=str(error))
+            log.info("demand not accepted", epoch=epoch, device="0x" + device_id.hex(), reason=str(error))
             self._notebook.close_demand(planned, "refused")
             return False
         self._notebook.demanded(planned, receipt.block_number)

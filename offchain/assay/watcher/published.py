@@ -96,7 +96,7 @@ class Published:
         """The body with this H. Raises NoAnswer."""
         body = await self._published(url, paths.content(digest), max_bytes)
         if keccak(body) != digest:
-            raise NoAnswer(f"{url}: other content than was asked for")
+            raise NoAnswer(f"{url}: not the content that was asked for")
         return body
 
     async def opening(

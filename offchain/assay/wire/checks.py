@@ -49,7 +49,7 @@ class SignedCheck(NamedTuple):
         try:
             return self.result.recover_signer(domain, self.signature)
         except SignatureError as error:
-            raise CheckError(f"a result whose signature is none: {error}") from None
+            raise CheckError(f"a result with a malformed signature: {error}") from None
 
 
 def fault_of_times(result: CheckResult, start: int, stop: int, now: int) -> str:

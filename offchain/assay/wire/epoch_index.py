@@ -189,14 +189,14 @@ def _digest(kind: Callable[[bytes], T], value: Any, what: str) -> T | None:
 
 def _hashes(value: Any, what: str) -> dict[DeviceId, bytes]:
     if not isinstance(value, dict) or len(value) > MAX_LEAVES:
-        raise ValueError(f"{what}: no mapping of at most {MAX_LEAVES} devices")
+        raise ValueError(f"{what}: not a mapping of at most {MAX_LEAVES} devices")
     return {DeviceId(parse_bytes32(d, "device")): parse_bytes32(h, what) for d, h in value.items()}
 
 
 def _list(value: Any, name: str, read: Callable[[Any], T], most: int = MAX_STATEMENTS) -> tuple[T, ...]:
     entries = value.get(name, [])
     if not isinstance(entries, list) or len(entries) > most:
-        raise ValueError(f"{name}: no list of at most {most}")
+        raise ValueError(f"{name}: not a list of at most {most}")
     return tuple(read(entry) for entry in entries)
 
 

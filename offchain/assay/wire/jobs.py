@@ -12,7 +12,7 @@ from assay.wire.limits import MAX_ARGUMENTS, MAX_FILES, MAX_TEXT, MAX_VARIABLES
 
 def _command(value: list[str]) -> list[str]:
     if any("\x00" in argument for argument in value) or (value and not value[0]):
-        raise ValueError("arguments must not be NUL, the command not empty")
+        raise ValueError("arguments must not contain NUL, and the command must not be empty")
     return value
 
 

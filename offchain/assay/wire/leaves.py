@@ -124,7 +124,7 @@ def parse_leaf(kind: type[T], parse: Callable[[Mapping[str, Any]], T], value: An
 def _parse_all(kind: type[T], parse: Callable[[Mapping[str, Any]], T]) -> PlainValidator:
     def of(value: Any) -> tuple[T, ...]:
         if not isinstance(value, (list, tuple)) or len(value) > MAX_LEAVES:
-            raise ValueError(f"no list of at most {MAX_LEAVES} leaves")
+            raise ValueError(f"not a list of at most {MAX_LEAVES} leaves")
         found: list[T] = []
         try:
             for line in value:

@@ -51,7 +51,7 @@ class PostHeaders:
         def number(name: str, bits: int) -> int:
             text = given(name)
             if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) < 1 << bits):
-                raise ValueError(f"{name} is no number of {bits} bits")
+                raise ValueError(f"{name} is not a number of {bits} bits")
             return int(text)
 
         return cls(

@@ -266,5 +266,5 @@ async def test_erc20__approve__raised_once_and_read_back(market, participant):
 
 
 async def test_erc20__no_token_there__named(market):
-    with pytest.raises(ChainError, match="is no ERC-20 contract"):
+    with pytest.raises(ChainError, match="is not an ERC-20 contract"):
         await Erc20(market, "0x" + "11" * 20).decimals()

@@ -40,10 +40,10 @@ def test_create__file_there__never_overwritten(tmp_path):
     ("content", "complaint"),
     [
         ("", "is not JSON"),
-        ("[]", "is no keystore"),
-        ('{"address": "00"}', "is no keystore"),
-        ('{"crypto": {}, "version": 3}', "no version 3 keystore|does not unlock"),
-        ('{"crypto": 5, "version": 3}', "no version 3 keystore|does not unlock"),
+        ("[]", "is not a keystore"),
+        ('{"address": "00"}', "is not a keystore"),
+        ('{"crypto": {}, "version": 3}', "not a version 3 keystore|does not unlock"),
+        ('{"crypto": 5, "version": 3}', "not a version 3 keystore|does not unlock"),
     ],
 )
 def test_load__bad_file__says_so(tmp_path, content, complaint):

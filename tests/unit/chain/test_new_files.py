@@ -109,7 +109,7 @@ def test_password__empty__refused(tmp_path, content):
 def test_password__no_text_or_no_file__named(tmp_path):
     path = tmp_path / "password"
     path.write_bytes(b"caf\xe9")
-    with pytest.raises(KeyFileError, match="is no text"):
+    with pytest.raises(KeyFileError, match="is not text"):
         key_files.password(path)
     with pytest.raises(KeyFileError, match="cannot be read"):
         key_files.password(tmp_path)

@@ -39,7 +39,7 @@ async def test_request__answered__is_one_whole_answer_and_gives_the_connection_b
 @pytest.mark.parametrize("path", ["", "x", "/a b", "/a\r\nHost: b", "/\xe9", "/a\0"])
 async def test_request__path_that_would_split_the_request__never_leaves(path):
     network = StandIn(lambda _: Reply())
-    with pytest.raises(RequestFailed, match="no path of a request"):
+    with pytest.raises(RequestFailed, match="is not a request path"):
         await get(Client(network), path=path)
     assert network.requests == []
 
@@ -74,12 +74,12 @@ async def test_request__that_drips_or_never_begins__ends_with_its_deadline():
         raise AssertionError
 
     for network in (StandIn(lambda _: Drip()), StandIn(never)):
-        with pytest.raises(RequestFailed, match="no whole answer within"):
+        with pytest.raises(RequestFailed, match="no complete answer within"):
             await get(Client(network), timeout_s=0.01)
 
 
 async def test_stream__past_its_time_or_size__is_given_up():
-    for options, reason in (({"timeout_s": 0.01}, "not over within"), ({"max_bytes": 0}, "longer than 0")):
+    for options, reason in (({"timeout_s": 0.01}, "not finished within"), ({"max_bytes": 0}, "longer than 0")):
         with pytest.raises(RequestFailed, match=reason):
             async with Client(StandIn(lambda _: Drip())).stream("GET", HOST, "/x", **options) as answer:
                 async for _ in answer.pieces:

@@ -88,7 +88,7 @@ def test_store__for_an_epoch_of_which_everything_was_dropped__signs_nothing_a_se
         lambda: CommitmentStore(database).put(StoredCommitment(DEVICES[0], 5, SEED, 1, SEED, "other")),
         lambda: LaneCommitmentStore(database).put(StoredLanes(DEVICES[0], 5, SEED, SEED, "other")),
     ):
-        with pytest.raises(Conflict, match="older than all that is kept"):
+        with pytest.raises(Conflict, match="older than the record"):
             put()
     sign(database, 6, DEVICES[1])
     sign(database, 7)

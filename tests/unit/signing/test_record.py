@@ -128,7 +128,7 @@ def test_merge__older_record__floor_not_lowered(record):
 def test_open__damaged__says_what_to_do(path, key, witness, content):
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    with pytest.raises(BadRecord, match="put it aside"):
+    with pytest.raises(BadRecord, match="move it away"):
         SigningRecord(path, key.address, DOMAIN.separator, witness)
 
 

@@ -109,7 +109,7 @@ def apply_event(devices: dict[DeviceId, Device], event: DecodedLog) -> None:
         if bound != device_id:
             raise ChainError(
                 f"block {event.block_number} enrols device 0x{device_id.hex()} with a key whose id is 0x{bound.hex()}: "
-                "the node does not tell the truth, name another with --rpc"
+                "the node's data is false, name another with --rpc"
             )
         devices[device_id] = Device(
             device_id,

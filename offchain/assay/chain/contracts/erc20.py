@@ -50,7 +50,7 @@ class Erc20:
         """Digits after the point. Raises ChainError for a token that gives more than 36."""
         value = await self._number(DECIMALS, "latest")
         if value > 36:
-            raise ChainError(f"token {self.address}: {value} decimals are not believable")
+            raise ChainError(f"token {self.address}: {value} decimals cannot be right")
         return value
 
     async def symbol(self) -> str:
@@ -80,7 +80,7 @@ class Erc20:
     async def _number(self, data: bytes, at: At) -> int:
         answer = await self._call(data, at)
         if len(answer) < 32:
-            raise BadAnswer(f"token {self.address}: is no ERC-20 contract (answered {len(answer)} bytes)")
+            raise BadAnswer(f"token {self.address}: is not an ERC-20 contract (answered {len(answer)} bytes)")
         return int.from_bytes(answer[:32], "big")
 
     async def _call(self, data: bytes, at: At) -> bytes:

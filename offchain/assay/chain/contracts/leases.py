@@ -95,7 +95,7 @@ async def read_offer(chain: Chain, lease: Lease) -> Offer:
             raise ChainError(
                 f"block {block.number} opens lease {lease.lease_id} on an offer with the hash "
                 f"0x{stored_offer_hash(offer.struct_hash()).hex()}, the escrow holds 0x{lease.offer_hash.hex()}: "
-                "the node does not tell the truth, name another with --rpc"
+                "the node's data is false, name another with --rpc"
             )
         return offer
     raise ChainError(

@@ -144,7 +144,7 @@ def answers_in(data: bytes, count: int) -> list[bytes | None]:
     at = 32
     for _ in range(count):
         if at + 64 > len(data):
-            raise ValueError(f"{len(data)} bytes are no answer to {count} calls")
+            raise ValueError(f"{len(data)} bytes are not an answer to {count} calls")
         succeeded, size = int.from_bytes(data[at : at + 32], "big"), int.from_bytes(data[at + 32 : at + 64], "big")
         if succeeded > 1 or at + 64 + size > len(data):
             raise ValueError("an answer ends too early")

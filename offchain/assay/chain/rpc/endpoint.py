@@ -95,5 +95,5 @@ def checked_url(url: str) -> str:
     try:
         origin_of_url(url)
     except BadOrigin:
-        raise BadEndpoint(f"{url[:80]!r} is no RPC address: expected http://host:port or https://host") from None
+        raise BadEndpoint(f"{url[:80]!r} is not an RPC address: expected http://host:port or https://host") from None
     return url

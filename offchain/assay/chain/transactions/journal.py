@@ -91,7 +91,7 @@ class Journal:
         except sqlite3.Error as error:
             os.close(self._lock)
             raise JournalFailed(
-                f"{self.path}: cannot be opened ({error}); if it is damaged, put it aside and send nothing "
+                f"{self.path}: cannot be opened ({error}); if it is damaged, move it away and send nothing "
                 "until what was sent before is mined"
             ) from None
         self._claim(address, chain_id)

@@ -99,7 +99,7 @@ class Outgoing:
             self.on_step(SendStep.FAILED, intent)
             if refused.why is Refusal.FUNDS:
                 raise InsufficientFunds(self.address, refused.words)
-            raise NotSent(f"{request.label}: no node takes it: {refused.words[:300]}")
+            raise NotSent(f"{request.label}: no node accepts it: {refused.words[:300]}")
         return intent  # Perhaps taken; following asks by its hash.
 
     async def offer(self, intent: Intent, attempt: Attempt) -> BroadcastRefused | None:

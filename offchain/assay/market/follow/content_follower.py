@@ -71,7 +71,9 @@ class ContentFollower:
             except SourceFault as fault:
                 log.debug("content not served", epoch=number, kind=kind, reason=str(fault))
             except BadContent as error:
-                log.warning("content does not prove", epoch=number, kind=kind, source=endpoint, reason=str(error))
+                log.warning(
+                    "content does not match its root", epoch=number, kind=kind, source=endpoint, reason=str(error)
+                )
                 await asyncio.to_thread(self._refuse, number, kind, endpoint, str(error))
             else:
                 return True

@@ -96,7 +96,7 @@ class OfferFollower:
             specs = [specification(document) for document in documents]
         except (SourceFault, BadContent) as error:
             self.refused[provider, endpoint] = str(error)[:300]
-            log.debug("offers not taken", provider=provider, endpoint=endpoint, reason=str(error))
+            log.debug("offers not accepted", provider=provider, endpoint=endpoint, reason=str(error))
             return None
         self.refused.pop((provider, endpoint), None)
         return FollowedOffers(found, await asyncio.to_thread(self._signed_for, provider, endpoint, specs))

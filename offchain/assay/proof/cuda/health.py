@@ -37,7 +37,7 @@ class Health:
             try:
                 return int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
             except nvml.NVMLError as error:
-                raise DeviceLost(f"the GPU does not answer any more: {error}; there is no commitment") from None
+                raise DeviceLost(f"the GPU stopped answering: {error}; no commitment was made") from None
 
         return cls(read, int(limit) - _MARGIN_C)
 
@@ -48,5 +48,5 @@ class Health:
         temperature = self.read()
         if temperature >= self.limit:
             raise DeviceLost(
-                f"the GPU is at {temperature} °C, {self.limit} °C is its limit: cool it; there is no commitment"
+                f"the GPU is at {temperature} °C, {self.limit} °C is its limit: cool it; no commitment was made"
             )

@@ -60,7 +60,7 @@ def require_device() -> str:
     needed = oldest_driver().cuda
     if version < needed:
         raise EngineUnavailable(
-            f"the driver knows CUDA {_dotted(version)}, {_dotted(needed)} is needed: renew the driver"
+            f"the driver knows CUDA {_dotted(version)}, {_dotted(needed)} is needed: update the driver"
         )
     if capability < OLDEST_CARD:
         raise EngineUnavailable(

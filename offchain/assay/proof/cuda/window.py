@@ -23,7 +23,7 @@ class Window:
     def array(self) -> Any:
         """uint64[W·M·N/4] on the card. Raises ProofError once another proof lies there."""
         if self._array is None:
-            raise ProofError("the last rounds are not on the card any more: another proof has their place")
+            raise ProofError("the last rounds are no longer on the card: another proof took their place")
         return self._array
 
     def give_up(self) -> Any:

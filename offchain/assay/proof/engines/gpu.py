@@ -223,4 +223,4 @@ class _device_errors:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Exception) and not isinstance(error, (ProofError, ValueError)):
-            raise DeviceLost(f"the GPU failed, there is no commitment: {error}") from error
+            raise DeviceLost(f"the GPU failed, no commitment was made: {error}") from error

@@ -32,7 +32,7 @@ class Engine(Protocol):
 
         Raises:
             RuntimeError: not prepared.
-            DeviceLost: the device failed; there is no commitment.
+            DeviceLost: the device failed; no commitment was made.
         """
         ...
 

@@ -55,7 +55,7 @@ class CardBook:
             partial.write_text(json.dumps({name: asdict(one) for name, one in known.items()}, indent=1))
             partial.replace(self._path)
         except OSError as error:
-            log.warning("where cards stand was not noted", file=str(self._path), error=error.strerror)
+            log.warning("the slots of cards were not recorded", file=str(self._path), error=error.strerror)
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,7 @@ class CardWorker:
             link, self._link = self._link, None
             link.kill()
             self.report.restarts += 1
-            log.warning("a worker is started again", card=self.place, restarts=self.report.restarts)
+            log.warning("restarting a worker", card=self.place, restarts=self.report.restarts)
             with suppress(CardFailed):
                 await link.gone()
         self._pids = frozenset()
@@ -291,7 +291,7 @@ class CardWorker:
             await self._wait_after(error.fault if isinstance(error, CardFailed) else fault_of(error))
             return
         self._set_state("ready")
-        log.info("this card works", card=self.place, engine=self.report.engine, why=self.report.why)
+        log.info("this card is ready", card=self.place, engine=self.report.engine, why=self.report.why)
 
     def _note_process(self, pid: int) -> None:
         self._pids = frozenset({pid})
@@ -302,7 +302,7 @@ class CardWorker:
         self._set_state("down")
         self._fail_waiting(fault)
         wait, self._back_off = self._back_off, min(self._back_off * 2, MAX_BACK_OFF_S)
-        log.error("this card cannot work", card=self.place, again_in_s=wait, **fault.to_json())
+        log.error("this card cannot be used", card=self.place, again_in_s=wait, **fault.to_json())
         await self._sleep(wait)
 
     async def _prepare_again(self, link: Link) -> None:

@@ -53,7 +53,7 @@ class HostCards:
         # A driver that hangs holds up neither leases nor the other looks.
         await asyncio.wait({self._looking}, timeout=LOOK_S)
         if self._looking.done() and (error := self._looking.exception()) is not None:
-            log.warning("cards and their names were not looked at", error=str(error))
+            log.warning("cards and their CDI names were not checked", error=str(error))
         for binding in self.bindings.all():
             told = (binding.fault, binding.name_fault if self.needs_names else None)
             if self._told.get(binding.device.device_id) != told:

@@ -296,7 +296,7 @@ class Images:
             async with self._making_room:
                 await self._free_unfinished()
         except (ProviderError, SQLAlchemyError) as reason:
-            log.warning("what a pull has left is not freed yet", broke_off=str(error), error=str(reason))
+            log.warning("what an interrupted pull left is not freed yet", broke_off=str(error), error=str(reason))
 
     async def _free_unfinished(self) -> None:
         """Once no pull is under way that could build on what others have left."""
@@ -306,10 +306,10 @@ class Images:
             try:
                 await free_layers(self._engine, pull)
             except Exception as error:  # of one: others are had all the same, and it is tried again
-                log.warning("what a pull has left is not freed yet", pull=pull.name, error=str(error))
+                log.warning("what an interrupted pull left is not freed yet", pull=pull.name, error=str(error))
                 continue
             await asyncio.to_thread(self._book.end, pull)
-            log.info("what a pull had left is freed", pull=pull.name)
+            log.info("freed what an interrupted pull left", pull=pull.name)
 
     async def _run(self, server: PullServer) -> None:
         """The engine's pull, broken off where the disk fills or whoever waits for it has gone."""

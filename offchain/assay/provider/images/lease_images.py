@@ -205,14 +205,14 @@ class LeaseImages:
                 await asyncio.to_thread(self._pods.set_image, lease_id, renter, made)
                 self._chosen[lease_id] = made.image_id
         except ProviderError as error:
-            log.warning("image not had", lease=lease_id, image=seen.reference.name, error=str(error))
+            log.warning("image not pulled", lease=lease_id, image=seen.reference.name, error=str(error))
             self._note(key, replace(state, phase="failed", failure=str(error)))
         except asyncio.CancelledError:
             self._note(key, replace(state, phase="failed", failure="given up: the lease is over, or wants another"))
             raise
         except Exception as error:
             # The lease goes on with what it has; the cause is for whoever runs this.
-            log.exception("image not had", lease=lease_id, image=seen.reference.name)
+            log.exception("image not pulled", lease=lease_id, image=seen.reference.name)
             self._note(key, replace(state, phase="failed", failure=f"a fault here: {type(error).__name__}"))
         else:
             self._note(key, replace(state, phase="ready"))

@@ -103,7 +103,7 @@ class LeaseKeeper:
             try:
                 await self._attend(row)
             except Exception as error:  # no fault of one lease may end the daemon, or hold up the others
-                log.warning("lease not attended to", lease=row.lease_id, error=str(error))
+                log.warning("lease not processed", lease=row.lease_id, error=str(error))
         # Jobs of a lease that the chain or the book does not know (any more) have no right to run.
         for lease_id in await asyncio.to_thread(self._jobs.leases_with_running_jobs):
             if lease_id not in known:
@@ -122,7 +122,7 @@ class LeaseKeeper:
         try:
             await asyncio.to_thread(self._jobs.sweep, lambda lease_id: lease_id in may_run)
         except Exception as error:
-            log.warning("not looked for what runs on without its lease", error=str(error))
+            log.warning("could not check for what runs on without its lease", error=str(error))
 
     async def _attend(self, row: LeaseRow) -> None:
         lease = await self._leases.lease(row.lease_id)
@@ -152,7 +152,9 @@ class LeaseKeeper:
                 failed = True
                 self._not_before[(row.lease_id, step)] = self._clock() + RETRY_S
                 what = step.name.lower().replace("_", " ")
-                log.warning("not done for a lease", lease=row.lease_id, step=what, again_in_s=RETRY_S, error=str(error))
+                log.warning(
+                    "an action for a lease failed", lease=row.lease_id, step=what, again_in_s=RETRY_S, error=str(error)
+                )
         if not pending:
             await self._offers.of(lease)  # kept while the node still has the log of its opening
 

@@ -31,7 +31,7 @@ def _check_seat(message: Challenge | ProbeNonce, signature: bytes, view: EpochVi
     if view is None:
         raise Conflict(f"epoch {message.epoch} is not open at a final block")
     if not view.challenges_open:
-        raise Conflict(f"epoch {message.epoch} takes no more commitments")
+        raise Conflict(f"epoch {message.epoch} accepts no more commitments")
     if message.epoch_seed != view.epoch_seed:
         raise Conflict(f"epoch {message.epoch} has the seed 0x{view.epoch_seed.hex()}")
     seat = view.seat_of(message.validator)

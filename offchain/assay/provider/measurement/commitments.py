@@ -77,7 +77,7 @@ class CommitmentStore:
             with self._engine.begin() as connection:
                 oldest = connection.execute(select(func.min(commitments.c.epoch))).scalar()
                 if oldest is not None and stored.epoch < oldest:
-                    raise Conflict(f"epoch {stored.epoch} is older than all that is kept of what was signed here")
+                    raise Conflict(f"epoch {stored.epoch} is older than the record of what was signed here")
                 connection.execute(insert(commitments).values(**values))
         except IntegrityError as error:
             raise Conflict(

@@ -108,7 +108,7 @@ class DemandService:
         task = Task(profile, stored.epoch_seed, seed, device.place if device else "")
         proof = await self._prove(task)
         if proof.result_root != demand.result_root:
-            raise Unavailable("the proof could not be made again as it was committed to")
+            raise Unavailable("the proof, made again, does not match the commitment")
         t = demand.t
         shown = RoundArgument(t, proof.round_seeds[t], proof.round_roots[t], tuple(proof.result_tree.path(t)))
         if not demand.is_row:

@@ -36,7 +36,9 @@ class KeptOpenings:
     async def _require_recent(self, epoch: int) -> None:
         latest = await self._epochs.latest()
         if latest is not None and epoch + MADE_EPOCHS <= latest.epoch:
-            raise NotFound(f"the opening of epoch {epoch} is not kept any more; the chain takes demands for rows of it")
+            raise NotFound(
+                f"the opening of epoch {epoch} is no longer kept; the chain still accepts demands for its rows"
+            )
 
     def _done(self, key: Key, made: asyncio.Future[bytes]) -> None:
         if made.cancelled() or made.exception() is not None:

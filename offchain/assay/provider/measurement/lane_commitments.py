@@ -54,7 +54,7 @@ class LaneCommitmentStore:
             with self._engine.begin() as connection:
                 oldest = connection.execute(select(func.min(lane_commitments.c.epoch))).scalar()
                 if oldest is not None and stored.epoch < oldest:
-                    raise Conflict(f"epoch {stored.epoch} is older than all that is kept of what was signed here")
+                    raise Conflict(f"epoch {stored.epoch} is older than the record of what was signed here")
                 connection.execute(insert(lane_commitments).values(**values))
         except IntegrityError as error:
             raise Conflict(

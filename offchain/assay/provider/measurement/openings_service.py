@@ -81,5 +81,5 @@ class OpeningsService:
         task = Task(device.profile, stored.epoch_seed, seed, device.place)
         # Opening anything but what was committed to would only help somebody to frame the device.
         if await self._prove(task) != stored.result_root:
-            raise Unavailable("the proof could not be made again as it was committed to")
+            raise Unavailable("the proof, made again, does not match the commitment")
         return await self._open(task, rows)

@@ -102,7 +102,7 @@ class ProbeService:
         challenge = nonce_root([(s.validator, s.nonce) for s in used])
         result_root, lane_root = await self._walk(_task(device, stored), challenge)
         if result_root != stored.result_root:
-            raise Unavailable("the proof could not be made again as it was committed to")
+            raise Unavailable("the proof, made again, does not match the commitment")
         message = LaneCommitment(
             epoch=view.epoch,
             epoch_seed=view.epoch_seed,

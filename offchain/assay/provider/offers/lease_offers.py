@@ -26,7 +26,7 @@ class LeaseOffers:
     async def of(self, lease: Lease) -> Offer:
         """The lease's offer. Raises NotFound for another provider's lease and for one cancelled unseen, ChainError."""
         if lease.provider.lower() != self._provider.lower():
-            raise NotFound(f"lease {lease.lease_id} is not with {self._provider}, which is served here")
+            raise NotFound(f"lease {lease.lease_id} is not one of {self._provider}, the provider served here")
         kept = self._book.offer(lease.lease_id)
         cancelled = not lease.opened_block  # then the escrow has forgotten the hash
         if kept is not None and (cancelled or stored_offer_hash(kept.struct_hash()) == lease.offer_hash):

@@ -119,7 +119,7 @@ class OfferService:
         terms = self._terms.read()
         price = self._price(terms, device_ids)
         if price is None:
-            raise NotFound(f"{shown_devices(device_ids)}: not on offer here as one")
+            raise NotFound(f"{shown_devices(device_ids)}: not on offer here together")
         if terms.draining:
             raise Conflict("this provider takes no new leases now")
         if not price.min_duration <= seconds <= price.max_duration:

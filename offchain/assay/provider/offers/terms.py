@@ -116,7 +116,7 @@ class TermsFile:
         except FileNotFoundError:
             return ProviderTerms()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, ProviderError) as error:
-            raise ProviderError(f"{self.path}: damaged ({error}); move it away and set prices anew") from error
+            raise ProviderError(f"{self.path}: damaged ({error}); move it away and set prices again") from error
 
     def write(self, terms: ProviderTerms) -> None:
         """Replaces the file."""

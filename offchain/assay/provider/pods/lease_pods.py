@@ -138,7 +138,7 @@ class LeasePods:
         if before == renter:
             return
         if before is not None:
-            log.warning("a lease is another renter's than before", lease=lease_id)
+            log.warning("a lease belongs to another renter than before", lease=lease_id)
             self.pods.remove(lease_id)
         self.book.note_renter(lease_id, renter)
 

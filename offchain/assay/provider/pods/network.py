@@ -107,7 +107,7 @@ class PodNetwork:
         CommandFailed."""
         with self._lock:
             if self._links and not self._is_loaded():
-                log.warning("the rules of pods were gone, and are back", table=self._table)
+                log.warning("the rules of pods were missing and are restored", table=self._table)
                 self._load()
 
     def close(self) -> None:

@@ -98,7 +98,7 @@ class ContainerRuntime(SupervisedRuntime):
             if self.owner is not None:
                 files.give(workspace, self.owner)
         except OSError as error:
-            raise RuntimeUnavailable(f"the workspace could not be made ready: {error.strerror}") from error
+            raise RuntimeUnavailable(f"the workspace could not be prepared: {error.strerror}") from error
 
     def environment(self, workload: Workload) -> dict[str, str]:
         """What the image does not set itself."""

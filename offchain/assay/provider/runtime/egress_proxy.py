@@ -117,7 +117,7 @@ class EgressProxy:
             except ValueError:
                 raise EgressRefused("400 Bad Request", "not an address") from None
             if parts.scheme != "http":
-                raise EgressRefused("400 Bad Request", "this proxy takes CONNECT and http:// addresses")
+                raise EgressRefused("400 Bad Request", "this proxy accepts CONNECT and http:// addresses")
             host, port = _authority(parts.netloc.rpartition("@")[2], 80)
             outside = await self._open(host, port)
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -138,7 +138,7 @@ class EgressProxy:
             raise EgressRefused("502 Bad Gateway", f"{host[:100]} has no address") from None
         public = [address for address in found if is_public(address, is_ours)]
         if not public:
-            raise EgressRefused("403 Forbidden", f"{host}:{port} is not an address of the internet")
+            raise EgressRefused("403 Forbidden", f"{host}:{port} is not a public address")
         for address in public:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_S):

@@ -119,7 +119,7 @@ class LeaseUse:
             try:
                 found[uuid] = self._read(uuid)
             except CardError as error:
-                log.debug("a card does not tell its use", card=uuid, reason=str(error))
+                log.debug("a card does not report its use", card=uuid, reason=str(error))
         self._activities, self._read_at = found, self._clock()
 
 

@@ -136,7 +136,7 @@ def choose_disks(choice: str, folder: Path, size: int) -> Disks:
     except RuntimeUnavailable as error:
         if choice == "volume":
             raise
-        log.warning("disk quotas are not held by the kernel here", reason=str(error))
+        log.warning("the kernel does not enforce disk quotas here", reason=str(error))
         return WatchedFolders()
     return LoopVolumes(size)
 

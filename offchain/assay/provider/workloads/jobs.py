@@ -135,12 +135,12 @@ class JobBook:
         try:
             self.sweep(lambda lease_id: True)
         except ProviderError as error:
-            log.warning("not looked for what an earlier run has left", error=str(error))
+            log.warning("could not check for what an earlier run left", error=str(error))
 
     def sweep(self, may_run: Callable[[int], bool]) -> None:
         """Ends whatever runs of leases that may not, and what has nobody who keeps it."""
         if ended := self._runtime.sweep(self._folder / "leases", may_run):
-            log.warning("ended what ran on without its lease or its keeper", workloads=ended)
+            log.warning("ended what had outlived its lease or its keeper", workloads=ended)
 
     @property
     def disk(self) -> str:

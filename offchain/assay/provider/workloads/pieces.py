@@ -120,7 +120,7 @@ def _write(handle: int, content: bytes, offset: int, owner: Owner | None) -> Non
     status = os.fstat(handle)
     # One that a workload has linked elsewhere is written by nobody but itself.
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        raise Conflict("what is in the place of an unfinished file is none of ours")
+        raise Conflict("something else is in the place of an unfinished file")
     if offset == 0:
         os.ftruncate(handle, 0)
     elif status.st_size != offset:

@@ -98,7 +98,7 @@ class MarketClient:
             answer = await self._get(market_paths.listings(query))
             rows = answer.get("data")
             if not isinstance(rows, list) or len(rows) > PAGE:
-                raise Unreachable(f"{self._address}: no list of at most {PAGE} listings")
+                raise Unreachable(f"{self._address}: not a list of at most {PAGE} listings")
             for row in rows:
                 yield parse_row(row, self._address.url)
             cursor = answer.get("next")

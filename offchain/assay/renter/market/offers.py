@@ -51,7 +51,7 @@ def parse_answer(answer: dict[str, Any], domain: Domain, endpoint: str) -> Serve
     """What `GET /v1/offers` gives. Raises Unreachable for offers off their form; odd specifications are left out."""
     listed, documents = answer.get("offers"), answer.get("specifications", [])
     if not isinstance(listed, list) or len(listed) > MAX_OFFERS:
-        raise Unreachable(f"{endpoint}: no list of at most {MAX_OFFERS} offers")
+        raise Unreachable(f"{endpoint}: not a list of at most {MAX_OFFERS} offers")
     found = []
     for document in documents[:MAX_OFFERS] if isinstance(documents, list) else []:
         with suppress(ValueError):

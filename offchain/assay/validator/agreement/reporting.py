@@ -183,7 +183,7 @@ def work_out(context: EpochContext, inputs: ReportInputs, batches: Sequence[Batc
     """The report that follows from these batches. Raises RuleError."""
     devices = device_leaves(context.epoch, inputs.sealed, batches, context.profile_of, context.n, inputs.rho)
     if not devices:
-        raise RuleError(f"the batches of epoch {context.epoch} speak of no device: there is nothing to report")
+        raise RuleError(f"the batches of epoch {context.epoch} name no device: there is nothing to report")
     totals = cumulative_rewards(
         inputs.previous_rewards,
         context.seats,
@@ -196,7 +196,7 @@ def work_out(context: EpochContext, inputs: ReportInputs, batches: Sequence[Batc
     )
     fallen = next((a for a, least in inputs.floor.items() if totals.get(a, 0) < least), None)
     if fallen is not None:
-        raise RuleError(f"{fallen} would have earned {totals.get(fallen, 0)}, a standing report says more")
+        raise RuleError(f"{fallen} would have earned {totals.get(fallen, 0)}, but a standing report says more")
     rewards = tuple(RewardLeaf(account, totals[account]) for account in sorted(totals, key=str.lower))
     return Results(
         devices,

@@ -185,13 +185,13 @@ class Sealing:
             digest = proposal.commitments[index]
             body = await self.contents.commitment(line.device_id, digest, ends, proposal.seat)
             if body is None or (body.device_id, body.nonce_root, body.result_root) != (line.device_id, *results):
-                raise Refused(HTTPStatus.CONFLICT, f"no valid commitment of {name} was to be had")
+                raise Refused(HTTPStatus.CONFLICT, f"no valid commitment of {name} could be fetched")
         if line.lane_root == NO_ROOT or line.lane_root in evidence.by_lane_root:
             return
         digest = proposal.lanes[index]
         lanes = await self.contents.lanes(line.device_id, digest, line.result_root, ends, proposal.seat)
         if lanes is None or (lanes.device_id, lanes.lane_root) != (line.device_id, line.lane_root):
-            raise Refused(HTTPStatus.CONFLICT, f"no valid probe of {name} was to be had")
+            raise Refused(HTTPStatus.CONFLICT, f"no valid probe of {name} could be fetched")
 
     def _kept(self, body: SealedBody) -> tuple[SealedLeaf, ...]:
         content = self.store.put_content(self.context.epoch, "seal", canonical.encode(body.to_json()))

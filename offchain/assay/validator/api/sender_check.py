@@ -39,6 +39,6 @@ class SenderCheck:
         try:
             said = PostHeaders.parse(headers)
         except ValueError as error:
-            raise Refused(HTTPStatus.UNAUTHORIZED, f"no seat stands behind this message: {str(error)[:200]}") from None
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"this message comes from no seat: {str(error)[:200]}") from None
         self._check(path, said)
         return said

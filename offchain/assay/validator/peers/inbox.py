@@ -75,7 +75,7 @@ class Inbox:
     def _run(self, epoch: int) -> EpochAtWork:
         run = self._run_of(epoch)
         if run is None:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {epoch} is not at work here")
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {epoch} is not in progress here")
         return run
 
     def _record(self, epoch: int) -> EpochRecord:

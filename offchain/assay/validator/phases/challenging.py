@@ -76,7 +76,7 @@ class Challenging:
                 await end_tasks([walked])
         for answer in answers:
             if isinstance(answer, Exception):
-                log.error("a device was not measured because of a fault of ours", error=repr(answer)[:300])
+                log.error("a device was not measured because of an error here", error=repr(answer)[:300])
         await self.probing.take([answer for answer in answers if isinstance(answer, ProbeAnswer)])
         log.info(
             "commitments collected",

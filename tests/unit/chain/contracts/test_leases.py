@@ -150,7 +150,7 @@ async def test_read_offer__log_of_its_block__the_offer_and_no_other_block_asked(
 
 async def test_read_offer__log_with_another_offer__node_called_a_liar():
     chain = chain_of(EscrowNode([opened(offer=replace(OFFER, rate=1))]))
-    with pytest.raises(ChainError, match=r"opens lease 3 .* the escrow holds 0x.*does not tell the truth"):
+    with pytest.raises(ChainError, match=r"opens lease 3 .* the escrow holds 0x.*data is false"):
         await read_offer(chain, await lease_of(chain))
 
 

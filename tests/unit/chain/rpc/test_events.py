@@ -178,5 +178,5 @@ def test_apply_event__life_of_a_device__followed():
 
 def test_apply_event__node_names_another_key_for_a_device__is_not_believed():
     lie = registry("DeviceEnrolled", provider=ADDRESS, deviceKey="0x" + "66" * 20, profile=2, specHash=bytes(32))
-    with pytest.raises(ChainError, match="does not tell the truth"):
+    with pytest.raises(ChainError, match="data is false"):
         apply_event({}, lie)

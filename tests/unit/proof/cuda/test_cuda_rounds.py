@@ -221,15 +221,15 @@ def test_rounds__a_busy_hashing_stream__the_next_round_is_multiplied_meanwhile(m
     assert order == ["multiply", "multiply", *["reduce_round", "multiply"] * (PROFILE.T - 2), *["reduce_round"] * 2]
 
 
-@pytest.mark.parametrize("said", ["99 °C", "does not answer"])
+@pytest.mark.parametrize("said", ["99 °C", "stopped answering"])
 def test_rounds__the_card_overheats_or_goes__no_commitment(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     looks = iter([20, 20])
 
     def read() -> int:
-        if (temperature := next(looks, 99)) == 99 and said == "does not answer":
-            raise DeviceLost("the GPU does not answer any more; there is no commitment")
+        if (temperature := next(looks, 99)) == 99 and said == "stopped answering":
+            raise DeviceLost("the GPU stopped answering; no commitment was made")
         return temperature
 
     monkeypatch.setattr(rounds, "_CHECK_EVERY", 2)
-    with pytest.raises(DeviceLost, match=f"{said}.*no commitment"):
+    with pytest.raises(DeviceLost, match=f"{said}.*no commitment was made"):
         proven(monkeypatch, Card(min), Health(read, 90))

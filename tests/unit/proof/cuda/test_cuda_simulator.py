@@ -71,7 +71,7 @@ def test_health__too_hot_or_gone__an_error_and_no_commitment() -> None:
         Health(lambda: 90, 90).check()
 
     def gone() -> int:
-        raise DeviceLost("the GPU does not answer any more")
+        raise DeviceLost("the GPU stopped answering")
 
     with pytest.raises(ProofError, match="does not answer"):
         Health(gone, 90).check()

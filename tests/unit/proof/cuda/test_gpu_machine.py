@@ -39,7 +39,7 @@ def test_require_device__a_card_that_will_do__its_name(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("driver", "capability", "said"),
     [
-        ((12, 8), (9, 0), r"driver knows CUDA 12\.8, 12\.9 is needed: renew the driver"),
+        ((12, 8), (9, 0), r"driver knows CUDA 12\.8, 12\.9 is needed: update the driver"),
         ((13, 0), (7, 5), r"capability is 7\.5, 8\.0 is needed"),
     ],
 )

@@ -40,7 +40,7 @@ def test_take__a_proof_after_another__the_same_memory_and_the_first_says_that_it
     assert second is not None
     assert second.array is array
     assert memory.allocated == 1
-    with pytest.raises(ProofError, match="another proof has their place"):
+    with pytest.raises(ProofError, match="another proof took their place"):
         _ = first.array
 
 

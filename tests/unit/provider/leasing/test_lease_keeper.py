@@ -254,7 +254,7 @@ async def test_offer__cancelled_since__is_the_one_kept_or_unknown(world: World) 
 
 async def test_offer__lease_with_another_provider__is_not_read(world: World) -> None:
     offers = LeaseOffers(world.book, world.chain.read_offer, PROVIDER)
-    with pytest.raises(NotFound, match="not with"):
+    with pytest.raises(NotFound, match="is not one of"):
         await offers.of(lease_on(OFFER, 3, provider="0x" + "99" * 20))
 
 

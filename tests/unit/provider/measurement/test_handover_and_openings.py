@@ -129,7 +129,7 @@ async def test_sampled__of_an_old_epoch__is_what_was_kept_and_no_proof_is_made(
     chain.view = replace(old, epoch=7)
     assert await provider.openings.sampled(DEVICE_ID, 5, RHO) == first
     provider.openings._sampled._made.clear()
-    with pytest.raises(NotFound, match="not kept any more"):
+    with pytest.raises(NotFound, match="no longer kept"):
         await provider.openings.sampled(DEVICE_ID, 5, RHO)
     assert not provider.prover.proofs
     chain.view = replace(old, epoch=6)

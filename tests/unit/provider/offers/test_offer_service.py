@@ -186,7 +186,7 @@ async def test_quote__node__is_for_the_renter_alone_with_the_discount(world: Wor
 
 @pytest.mark.parametrize("ids", [IDS[:2], tuple(reversed(IDS)), (bytes(32),), (IDS[0], IDS[0])])
 async def test_quote__devices_that_are_not_on_offer_as_one__is_refused(world: World, ids: tuple[bytes, ...]) -> None:
-    with pytest.raises(NotFound, match="not on offer here as one"):
+    with pytest.raises(NotFound, match="not on offer here together"):
         await world.service.quote(ids, RENTER, 60)
 
 
