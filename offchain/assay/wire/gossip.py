@@ -9,9 +9,10 @@ from pydantic import Field
 
 from assay.protocol.keccak import ZERO_HASH
 from assay.protocol.messages import EpochReport, Observations, Seal
+from assay.protocol.quorum import MAX_SEATS
 from assay.wire.fields import U32, U64, Address, Bytes32, Decimal256, DeviceId32, Rho32, Root32, Seed32, Signature, Wire
 from assay.wire.leaves import ObservationLeaves, SealedLeaves
-from assay.wire.limits import MAX_LEAVES, MAX_SEATS
+from assay.wire.limits import MAX_LEAVES
 
 
 class Purpose(StrEnum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # Entries.
 MAX_LEAVES = 100_000  # in one content or message: as many devices as a seal is proposed for
-MAX_SEATS = 31
 MAX_ROWS = 8_192  # that one request asks of a device
 MAX_STATEMENTS = 16_384  # that an index lists, and so of batches
 MAX_LISTED_LINES = 1_000  # lines with proofs in one index; beyond that they are asked for one by one

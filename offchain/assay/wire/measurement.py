@@ -12,6 +12,7 @@ from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Challenge, Commitment, LaneCommitment, ProbeNonce
+from assay.protocol.quorum import MAX_SEATS
 from assay.protocol.types import NO_ROOT, DeviceId, Rho, Root
 from assay.wire.fields import (
     FORM,
@@ -29,7 +30,7 @@ from assay.wire.fields import (
     Signature,
     Wire,
 )
-from assay.wire.limits import MAX_ROWS, MAX_SEATS
+from assay.wire.limits import MAX_ROWS
 
 OPENINGS_REQUEST = "openings-request"  # the kind of the Gossip that signs one
 LIVENESS_TAG = b"assay.live"

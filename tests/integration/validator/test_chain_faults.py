@@ -88,6 +88,7 @@ def test_reorg__of_each_transaction_of_an_epoch__sent_again_and_the_epoch_closes
     assert_sound(network)
 
 
+@pytest.mark.deep
 def test_pool__emptied_after_each_transaction_of_an_epoch__offered_again_and_the_epoch_closes(local, tmp_path):
     lost = OnEach(SendStep.BROADCAST, lambda: network.rpc("anvil_dropAllTransactions"))
     network = AnvilNetwork(tmp_path, devices=devices(), local=local, on_step=lost)
@@ -123,6 +124,7 @@ def test_fees__rise_tenfold_and_mining_stops_for_four_seconds__outbid_and_the_ep
     assert_sound(network)
 
 
+@pytest.mark.deep
 def test_fees__above_the_ceiling_for_an_epoch__nothing_is_paid_and_the_next_one_works(local, tmp_path):
     ceiling = 5 * GWEI
 

@@ -23,6 +23,7 @@ def local(tmp_path, monkeypatch):
     asyncio.run(chain.stop())
 
 
+@pytest.mark.deep
 def test_epoch__two_of_four_away__the_others_check_in_and_all_go_on(local, tmp_path):
     found: dict[int, bool] = {}
 

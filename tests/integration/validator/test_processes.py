@@ -54,6 +54,7 @@ async def assay(*arguments: object, status: int = 0) -> str:
     return (output if status == 0 else errors).decode()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("network", [SHORT], indirect=True, ids=["short"])
 async def test_network__every_kind_of_device_and_a_lying_seat__measured_as_it_is_and_the_cheat_slashed(
     network, tmp_path

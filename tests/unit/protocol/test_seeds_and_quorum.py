@@ -64,3 +64,21 @@ def test_import__protocol__pulls_in_no_upper_layer_nor_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] []"
+
+
+@given(st.lists(st.integers(1, 2**128 - 1), max_size=31), st.integers(1, 2**100))
+def test_price_of_a_seat__all_taken__is_more_than_the_lowest_by_a_tenth_at_least_and_else_the_stake(stakes, seat_stake):
+    price = quorum.price_of_seat(stakes, seat_stake)
+    if len(stakes) < 31:
+        assert price == seat_stake
+    else:
+        assert price > min(stakes) and 0 <= 10 * price - 11 * min(stakes) < 10
+
+
+def test_price_of_a_seat__thirty_one_taken__as_the_contract_rounds():
+    assert [quorum.price_of_seat([least] * 31, 5) for least in (10, 11, 19, 10**23 + 1)] == [
+        11,
+        13,
+        21,
+        11 * 10**22 + 2,
+    ]

@@ -16,7 +16,7 @@ from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
 from assay.market.store.rows import Change, RowReader
 from assay.protocol.epochs import Phase
-from assay.wire.limits import MAX_SEATS
+from assay.protocol.quorum import MAX_SEATS
 
 WANTED = "wanted"  # the report's content has not been fetched yet
 

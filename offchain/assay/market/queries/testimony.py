@@ -8,9 +8,9 @@ from sqlalchemy import Connection, func, select
 
 from assay.market.queries.pages import many
 from assay.market.store.tables import batches, measurements, observations
+from assay.protocol.quorum import MAX_SEATS
 from assay.protocol.types import DeviceId
 
-MAX_SEATS = 31
 SHOWN = 40
 
 

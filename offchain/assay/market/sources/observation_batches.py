@@ -10,10 +10,10 @@ from assay.market.sources.http_fetch import Fetch
 from assay.market.sources.report_content import fetch_index, fetch_named
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf, batch_tree
+from assay.protocol.quorum import MAX_SEATS
 from assay.protocol.signing import Domain, signed_by
 from assay.protocol.types import Rho
 from assay.wire.gossip import BatchMessage
-from assay.wire.limits import MAX_SEATS
 
 MAX_ELAPSED_US = 1 << 63  # what databases hold
 

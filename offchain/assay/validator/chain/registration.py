@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from assay.chain.contracts.erc20 import Erc20
@@ -10,6 +11,7 @@ from assay.chain.rpc.client import Chain, ContractCall
 from assay.chain.transactions.sender import Sender
 from assay.network.origins import Endpoint
 from assay.protocol.messages import SeatClaim
+from assay.protocol.quorum import MAX_SEATS, price_of_seat
 from assay.signing.remote_signer import MessageSigner
 from assay.validator.errors import ValidatorError
 from assay.validator.peers.peer_client import refusal_of
@@ -31,7 +33,8 @@ class Joined:
 async def join(
     chain: Chain, sender: Sender, signer: MessageSigner, endpoint: str, fingerprint: bytes = NO_FINGERPRINT
 ) -> Joined:
-    """Deposits what the seat needs beyond the account's free stake, and takes the seat.
+    """Deposits what the seat costs beyond the account's free stake, and takes the seat: where all are taken, the one
+    with the lowest stake.
 
     The account is the sender's. Raises ValidatorError where it holds a seat already or has too few tokens, and
     ChainError.
@@ -41,7 +44,7 @@ async def join(
     seats = await chain.call("ValidatorSet", "currentSeats", at="latest")
     if any(seat.account == account for seat in seats):
         raise ValidatorError(f"{account} holds a seat already; change its address with `assay validator endpoint`")
-    needed: int = await chain.call("ValidatorSet", "seatStake", at="latest")
+    needed = await _price(chain)
     free: int = await chain.call("StakeManager", "freeStake", account, at="latest")
     done: list[tuple[str, str, int]] = []
     short = max(0, needed - free)
@@ -82,6 +85,16 @@ def _check_endpoint(endpoint: str, fingerprint: bytes) -> None:
         raise ValidatorError(f"endpoint {refusal}: other seats would not speak to it")
     if any(fingerprint) and not endpoint.startswith("https://"):
         raise ValidatorError(f"endpoint {endpoint[:80]!r}: with a certificate (tls_dir) it is https://…")
+
+
+async def _price(chain: Chain) -> int:
+    head = await chain.head()
+    planned = await chain.call("ValidatorSet", "plannedSeats", at=head)
+    seat_stake = int(await chain.call("ValidatorSet", "seatStake", at=head))
+    if len(planned) < MAX_SEATS:
+        return seat_stake
+    members = await asyncio.gather(*(chain.call("ValidatorSet", "member", one, at=head) for one in planned))
+    return price_of_seat([int(member.stake) for member in members], seat_stake)
 
 
 async def _check_balance(chain: Chain, account: str, short: int) -> None:
