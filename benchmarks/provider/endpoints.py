@@ -19,9 +19,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from assay.network.port_range import PortRange
 from assay.provider.endpoints.endpoints import Endpoints, EndpointSettings
 from assay.provider.endpoints.port_numbers import PortNumbers
-from assay.provider.endpoints.port_range import PortRange
 from assay.provider.endpoints.port_rules import PortLimits
 from assay.provider.endpoints.port_table import PortTable
 from assay.provider.endpoints.records import ShutFile

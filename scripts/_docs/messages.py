@@ -28,6 +28,7 @@ SIGNERS = {
     "Offer": "provider", "LeaseStart": "renter", "Handover": "device", "Enrol": "device", "Seat": "seat",
     "Gossip": "seat", "ProbeNonce": "seat", "LaneCommitment": "device", "LeaseRequest": "renter",
     "LeaseSession": "renter", "Wiped": "provider", "ReachabilityRequest": "device", "CheckResult": "renter",
+    "RelayLink": "device",
 }  # fmt: skip
 NUMBERS = {
     "epoch": 7, "set_id": 3, "round": 0, "count": 2, "rewards_total": 5 * 10**18, "rate": 69_444_444_444_444_444_444,

@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from assay.market.settings import MarketSettings
 from assay.provider.settings import ProviderSettings
+from assay.relay.settings import RelaySettings
 from assay.renter.settings import RenterSettings
 from assay.settings.base import PREFIX, ProgramSettings
 from assay.validator.settings import ValidatorSettings
@@ -26,6 +27,7 @@ PROGRAMS: dict[str, tuple[str, type[ProgramSettings]]] = {
     "Validator": ("`assay validator …`", ValidatorSettings),
     "Watcher": ("`assay watch`", WatcherSettings),
     "Market": ("`assay market …`", MarketSettings),
+    "Relay": ("`assay relay run`", RelaySettings),
 }
 HEADER = "| Setting | Environment | Default | Limits | Meaning |\n|---|---|---|---|---|\n"
 

@@ -52,6 +52,10 @@ GROUPS: dict[str, tuple[str, str]] = {
     "provider": ("assay.cli.provider.commands", "Offer devices for lease."),
     "validator": ("assay.cli.validator_commands", "Challenge devices and sign what they proved."),
     "rewards": ("assay.cli.renter.rewards", "Show and claim the network rewards of a provider or validator."),
+    "relay": (
+        "assay.cli.relay_commands",
+        "Be the public address of providers behind NAT, without reading what passes.",
+    ),
     "watch": ("assay.cli.watch_commands", "Check what validators publish and prove faults."),
     "market": ("assay.cli.market_commands", "Index the network; search it in a browser or over HTTP."),
     "proof": ("assay.cli.proof_commands", "Commit to, open and verify a proof of compute."),

@@ -11,8 +11,8 @@ from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 __all__ = [
     "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LaneCommitment", "LeaseRequest",
-    "LeaseSession", "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "ReachabilityRequest", "Seal",
-    "SeatClaim", "TypedMessage", "Wiped",
+    "LeaseSession", "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "ReachabilityRequest",
+    "RelayLink", "Seal", "SeatClaim", "TypedMessage", "Wiped",
 ]  # fmt: skip
 
 
@@ -286,6 +286,20 @@ class ReachabilityRequest(TypedMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class RelayLink(TypedMessage):
+    """A device's wish to be reached through a relay, signed by the device key; no contract reads it. `relay` is H of
+    the relay's certificate, so that no relay can use it at another; `nonce` the relay's own, fresh for each connection.
+    """
+
+    TYPE: ClassVar[str] = "RelayLink(address provider,bytes32 relay,bytes32 nonce)"
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    provider: str
+    relay: bytes
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult(TypedMessage):
     """What a renter measured inside its lease, signed by the account that opened it; no contract reads it. Units as in
     a data sheet, 0 is not measured; `score_gops` and `memory_mib` were proven under the renter's nonce. `checked_at` in
@@ -318,4 +332,5 @@ class CheckResult(TypedMessage):
 ALL: tuple[type[TypedMessage], ...] = (
     Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
     Gossip, ProbeNonce, LaneCommitment, LeaseRequest, LeaseSession, Wiped, ReachabilityRequest, CheckResult,
+    RelayLink,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from assay.provider.assembly import Parts, assemble
 from assay.provider.doctor.money import bond_todo, dearest_bonds
 from assay.provider.errors import ProviderError
 from assay.provider.offers.bonds import Bonds
+from assay.provider.relayed.assemble import make_relay_client
 from assay.provider.settings import ProviderSettings
 
 WATCH_S = 30.0
@@ -33,6 +34,12 @@ async def run(settings: ProviderSettings) -> None:
         parts = await assemble(settings)
     except BaseException:
         listening.close()
+        raise
+    try:
+        relayed = make_relay_client(settings, parts.devices, parts.chain.domain("DeviceRegistry"), parts.status)
+    except BaseException:
+        listening.close()
+        await parts.close()
         raise
     try:
         ssh = await _open_ssh(settings, parts)
@@ -55,6 +62,8 @@ async def run(settings: ProviderSettings) -> None:
         tasks.append(asyncio.create_task(parts.services.clusters.run()))
     if parts.services.endpoints is not None:
         tasks.append(asyncio.create_task(parts.services.endpoints.run()))
+    if relayed is not None:
+        tasks.append(asyncio.create_task(relayed.run()))
     await _tell_bonds(settings, parts)
     images = asyncio.create_task(parts.images.keep()) if parts.images else None
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
@@ -110,7 +119,7 @@ async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
         parts.agents,
         services.clusters,
     )
-    parts.status["ssh"] = {"port": settings.ssh_port, "hostKey": public_line(key)}
+    parts.status["ssh"] = {"port": settings.ssh_port, "localPort": settings.ssh_port, "hostKey": public_line(key)}
     return ssh
 
 

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from assay.protocol.hexadecimal import parse_address
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
+from assay.network.port_range import PortRange
+from assay.protocol.hexadecimal import parse_address, parse_bytes32, to_hex
 from assay.protocol.leases import MAX_DEVICES
-from assay.provider.endpoints.port_range import PortRange
 from assay.provider.errors import BadProviderSetting
 from assay.provider.ingress.names import parse_name
 from assay.settings.base import HOME, DataDir, FilePath, ProgramSettings, Several, split
@@ -35,6 +37,13 @@ class ProviderSettings(ProgramSettings):
     port: Annotated[int, Field(ge=1, le=65_535, description="Port to listen on.")] = 8700
     ssh_port: Annotated[
         int | None, Field(ge=1, le=65_535, description="Port of the SSH server; absent: none runs.")
+    ] = None
+    relay: Annotated[
+        str | None,
+        Field(description="Relay through which this host is reached, https://HOST:PORT; absent: reached directly."),
+    ] = None
+    relay_fingerprint: Annotated[
+        str | None, Field(description="H of the relay's certificate, 0x…, as the relay's log says it.")
     ] = None
     engine: Annotated[str, Field(description="Engine that computes proofs; auto picks the fastest that runs here.")] = (
         "auto"
@@ -170,6 +179,35 @@ class ProviderSettings(ProgramSettings):
     @classmethod
     def _account(cls, value: str | None) -> str | None:
         return None if value is None else parse_address(value)
+
+    @field_validator("relay")
+    @classmethod
+    def _relay(cls, value: str | None, known: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        try:
+            origin = parse_origin(value)
+        except BadOrigin as error:
+            raise ValueError(str(error)) from None
+        if not origin.is_secure:
+            raise ValueError("a relay is reached over https, with the certificate that relay_fingerprint names")
+        if known.data.get("host") not in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - compared, not listened on
+            raise ValueError("it leads to 127.0.0.1, on which this daemon has to listen: host = 127.0.0.1")
+        return origin.url
+
+    @field_validator("relay_fingerprint")
+    @classmethod
+    def _pin(cls, value: str | None, known: ValidationInfo) -> str | None:
+        if (value is None) != (known.data.get("relay") is None):
+            raise ValueError("relay and relay_fingerprint go together")
+        return None if value is None else to_hex(parse_bytes32(value, "relay_fingerprint"))
+
+    @field_validator("public_host")
+    @classmethod
+    def _not_the_relay(cls, value: str | None, known: ValidationInfo) -> str | None:
+        if value is None and known.data.get("relay") is not None and known.data.get("public_ports") is not None:
+            raise ValueError("public_ports do not lead through a relay: name the host at which they are reached")
+        return value
 
     @field_validator("public_ports")
     @classmethod

@@ -8,6 +8,7 @@ import pytest
 
 from assay.market.settings import MarketSettings
 from assay.provider.settings import ProviderSettings
+from assay.relay.settings import RelaySettings
 from assay.renter.settings import RenterSettings
 from assay.settings.base import ProgramSettings
 from assay.validator.settings import ValidatorSettings
@@ -20,6 +21,7 @@ PROGRAMS: list[type[ProgramSettings]] = [
     RenterSettings,
     WatcherSettings,
     MarketSettings,
+    RelaySettings,
 ]
 COMMON = [name for name in ProgramSettings.model_fields if name != "data_dir"]
 
@@ -77,7 +79,12 @@ def test_deployment__by_default__is_looked_for_where_deploying_writes_it() -> No
 
 def test_ports_and_folders__by_default__are_of_one_program_each() -> None:
     fields = {program: program.model_fields for program in PROGRAMS}
-    ports = [f[n].default for f in fields.values() for n in ("port", "market_port") if n in f]
+    ports = [
+        f[n].default
+        for f in fields.values()
+        for n in ("port", "market_port", "relay_port", "relay_metrics_port")
+        if n in f
+    ]
     folders = [f["data_dir"].default for f in fields.values()]
-    assert len(ports) == len(set(ports)) == 3
-    assert len(folders) == len(set(folders)) == 5
+    assert len(ports) == len(set(ports)) == 5
+    assert len(folders) == len(set(folders)) == 6

@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "renter": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "sheet"},
     "cluster": {"protocol", "wire", "chain", "renter"},
+    "relay": {"protocol", "wire", "network", "settings", "chain", "daemon"},
     "watcher": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "daemon"},
     "market": {"protocol", "wire", "proof", "network", "settings", "chain", "daemon", "sheet", "templates"},
     "economics": {"protocol", "proof", "validator"},

@@ -30,6 +30,12 @@ def run(
     endpoint_domain: Annotated[
         str | None, typer.Option("--endpoint-domain", help="domain of names with HTTPS for pods; none by default")
     ] = None,
+    relay: Annotated[
+        str | None, typer.Option("--relay", help="relay that this host is reached through, https://HOST:PORT")
+    ] = None,
+    relay_fingerprint: Annotated[
+        str | None, typer.Option("--relay-fingerprint", help="H of the relay's certificate, 0x…")
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option("--engine", help=ENGINES_HELP),
@@ -59,7 +65,8 @@ def run(
     """Answer challenges, serve leases, run workloads, until stopped."""
     more = {
         "host": host, "port": port, "ssh_port": ssh_port, "public_ports": public_ports, "engine": engine,
-        "endpoint_domain": endpoint_domain, "runtime": runtime, "token": token,
+        "endpoint_domain": endpoint_domain, "relay": relay, "relay_fingerprint": relay_fingerprint,
+        "runtime": runtime, "token": token,
         "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
         "min_duration": min_duration, "max_duration": max_duration, "notice": notice,
         "claim_every": claim_every, "grace": grace, "device_key": device_key, "log_level": log_level,

@@ -75,7 +75,7 @@ async def ssh_port(settings: ProviderSettings, daemon: Mapping[str, Any] | None)
     if settings.ssh_port is None:
         return warn("none is set: renters get no shell, no rsync, no port forwarding", "--ssh-port 8722, and open it")
     where = f"{settings.host}:{settings.ssh_port}"
-    if daemon is not None and (daemon.get("ssh") or {}).get("port") == settings.ssh_port:
+    if daemon is not None and (daemon.get("ssh") or {}).get("localPort") == settings.ssh_port:
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
         if not await _greets(host, settings.ssh_port):
             raise Wrong(f"the daemon says that it serves SSH at {where}, and nothing greets there", "start it again")

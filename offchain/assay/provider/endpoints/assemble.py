@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
+from assay.network.port_range import PortRange
 from assay.provider.endpoints.endpoints import Endpoints, EndpointSettings
 from assay.provider.endpoints.lease_names import LeaseNames
 from assay.provider.endpoints.port_numbers import PortNumbers
-from assay.provider.endpoints.port_range import PortRange
 from assay.provider.endpoints.port_rules import IngressAccess, PortLimits
 from assay.provider.endpoints.port_table import PortTable
 from assay.provider.endpoints.records import ShutFile

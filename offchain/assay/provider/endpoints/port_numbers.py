@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from assay.provider.endpoints.port_range import PortRange
+from assay.network.port_range import PortRange
 from assay.provider.endpoints.port_rules import Protocol
 from assay.provider.endpoints.records import read_records
 from assay.provider.errors import Conflict, Unavailable

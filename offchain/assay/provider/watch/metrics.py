@@ -46,6 +46,8 @@ class ProviderCollector:
             yield gauge("assay_provider_block", "That block", watch.status.get("block", 0))
             yield gauge("assay_provider_epoch", "Epoch at work", watch.status.get("epoch", 0))
         yield gauge("assay_provider_leases", "Leases that run", watch.leases())
+        if (relay := watch.status.get("relay")) is not None:
+            yield gauge("assay_provider_relay_linked", "1 while it is reached through its relay", int(relay["linked"]))
         devices = GaugeMetricFamily("assay_provider_devices", "Devices served, by status", labels=["status"])
         for status, count in account.statuses.items():
             devices.add_metric([status], count)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from assay.network.port_range import PortRange
 from assay.provider.endpoints.endpoints import Endpoints, EndpointSettings
 from assay.provider.endpoints.port_numbers import PortNumbers
-from assay.provider.endpoints.port_range import PortRange
 from assay.provider.endpoints.port_rules import PortLimits
 from assay.provider.endpoints.port_table import PortTable
 from assay.provider.endpoints.records import ShutFile

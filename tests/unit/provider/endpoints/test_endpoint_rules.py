@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from assay.network.port_range import PortRange
 from assay.provider.endpoints import port_rules
 from assay.provider.endpoints.listening import listening, of_lines
-from assay.provider.endpoints.port_range import PortRange
 from assay.provider.endpoints.port_rules import IngressAccess, PortLimits, PortsThere, PublicPort, changes
 from assay.provider.endpoints.records import EndpointRecord, Shut, ShutFile, read_records, write_records
 from assay.provider.errors import BadProviderSetting, ProviderError

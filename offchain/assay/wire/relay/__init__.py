@@ -1,0 +1,1 @@
+"""What a relay and the providers behind it say to each other."""
