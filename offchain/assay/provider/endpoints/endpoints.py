@@ -105,7 +105,8 @@ class Endpoints:
         if known is not None:
             made = replace(known, login=asked.login)
         elif asked.protocol == "https":
-            made = self._of_names().made(asked, domain, renter, int(self._clock()))
+            now, most = int(self._clock()), self._settings.most
+            made = self._of_names().made(asked, domain, renter, now, folders, records, most)
         else:
             public = self._of_numbers().take(asked.protocol, folders.lease, asked.public_port)
             made = EndpointRecord(asked.protocol, asked.port, public, int(self._clock()))

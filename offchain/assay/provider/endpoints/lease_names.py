@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from assay.provider.endpoints.given_names import read_given, write_given
 from assay.provider.endpoints.records import EndpointRecord
 from assay.provider.errors import Conflict, Forbidden, ProviderError
 from assay.provider.ingress.configuration import NameRoute
 from assay.provider.ingress.ingress import Ingress
 from assay.provider.ingress.names import is_within, parse_name
 from assay.provider.ingress.proofs import PROOF_LABEL, Ask, is_proven, proof_text
+from assay.provider.pods.layout import PodFolders
 from assay.wire.pods import ExposeBody
 
 
@@ -44,9 +46,25 @@ class LeaseNames:
                 "without a domain gives; records may take minutes to be seen"
             )
 
-    def made(self, asked: ExposeBody, domain: str | None, renter: str, now: int) -> EndpointRecord:
-        """A new endpoint at a domain that was proven, or at a name that was drawn."""
-        name = self.ingress.new_name() if domain is None else domain
+    def made(
+        self,
+        asked: ExposeBody,
+        domain: str | None,
+        renter: str,
+        now: int,
+        folders: PodFolders,
+        records: Iterable[EndpointRecord],
+        most: int,
+    ) -> EndpointRecord:
+        """A new endpoint at a domain that was proven, or at a name that was drawn. Raises Conflict where the lease has
+        had too many."""
+        given = read_given(folders.names, self.ingress.randomness)
+        if domain is None:
+            used = {one.name.partition(".")[0] for one in records if is_within(one.name, self.ingress.settings.domain)}
+            name = f"{given.label(used, most)}.{self.ingress.settings.domain}"
+        else:
+            name, given = domain, given.with_domain(domain, most)
+        write_given(folders.names, given)
         port, front = self.ingress.settings.https_port, self.ingress.new_front()
         return EndpointRecord("https", asked.port, port, now, name, front, renter, asked.login)
 

@@ -20,6 +20,9 @@ ASK_PATH = "/.well-known/assay-endpoint"  # of the front's own: whether a certif
 HEADER_TIMEOUT, IDLE_TIMEOUT = "30s", "5m"
 MAX_HEADER_BYTES = 64 << 10
 DIAL_TIMEOUT = "5s"
+# Certificates that are asked for. Below what authorities take of one account (Let's Encrypt: 300 in three hours), so
+# that domains which cannot be certified do not have all others of the provider refused as well.
+ORDERS = {"interval": "1h", "burst": 60}
 # What programs behind a proxy believe of who calls; a caller's own are taken off, with underscores, too: many servers
 # make both the same.
 SPOOFED = (
@@ -118,8 +121,11 @@ def front(settings: IngressSettings, places: Places, certificate: Certificate | 
     if settings.acme_directory:
         issuer["ca"] = settings.acme_directory
     ask = f"http://127.0.0.1:{settings.http_port}{ASK_PATH}"
+    on_demand: dict[str, Any] = {"ask": ask}
+    if settings.issuer == "acme":
+        on_demand["rate_limit"] = ORDERS
     tls: dict[str, Any] = {
-        "automation": {"policies": [{"on_demand": True, "issuers": [issuer]}], "on_demand": {"ask": ask}}
+        "automation": {"policies": [{"on_demand": True, "issuers": [issuer]}], "on_demand": on_demand}
     }
     if certificate is not None:
         tls["certificates"] = {"load_pem": [{"certificate": certificate.chain, "key": certificate.key}]}

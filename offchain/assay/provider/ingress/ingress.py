@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
@@ -19,10 +20,10 @@ from assay.provider.ingress import configuration
 from assay.provider.ingress.caddy import Caddy, ingress_user
 from assay.provider.ingress.configuration import Certificate, IngressSettings, NameRoute, Places
 from assay.provider.ingress.fronts import front_of
-from assay.provider.ingress.names import LABEL_LENGTH, label
 
 ANEW_S = 30.0  # what another program did to it, and a file's newer certificate, is seen after so long
-HANDSHAKE_S = 20.0
+HANDSHAKE_S, AT_ONCE = 20.0, 8
+FIRST_S, LONGEST_S = 2.0, 3_600.0  # between two looks at a name that has no certificate
 RUN_ROOT, KEPT_ROOT = Path("/run/assay-ingress"), Path("/var/lib/assay-ingress")
 log = structlog.get_logger()
 
@@ -44,26 +45,23 @@ class Ingress:
     ) -> None:
         self.settings = settings
         self._places = places
-        self._randomness = randomness
+        self.randomness = randomness
         self._user = user()
         self._gate, self._front = (Caddy(which, places, self._user) for which in ("gate", "front"))
         self._lock = threading.Lock()
         self._held: frozenset[NameRoute] | None = None
         self._held_at = float("-inf")
         self._certified: set[str] = set()
+        self._tries: dict[str, tuple[int, float]] = {}
 
     @property
     def uid(self) -> int:
         """The user that calls pods for strangers."""
         return self._user.pw_uid
 
-    def new_name(self) -> str:
-        """A name under the domain that nobody guesses, and no other lease ever has."""
-        return f"{label(self._randomness(LABEL_LENGTH))}.{self.settings.domain}"
-
     def new_front(self) -> str:
         """An address that leads to nobody's pod yet."""
-        return front_of(int.from_bytes(self._randomness(4), "big"))
+        return front_of(int.from_bytes(self.randomness(4), "big"))
 
     def hold(self, routes: Collection[NameRoute], now: float | None = None) -> None:
         """Has these names served, and no others. Raises Unavailable, BadProviderSetting."""
@@ -104,10 +102,17 @@ class Ingress:
     def look_at_certificates(self) -> None:
         """Asks for each name's as a caller does, by which those that are not there are fetched."""
         with self._lock:
-            waiting = sorted({one.name for one in self._held or ()} - self._certified)
-        for name in waiting:
-            if self._speaks(name):
-                self._certified.add(name)
+            waiting = {one.name for one in self._held or ()} - self._certified
+        self._tries = {name: tried for name, tried in self._tries.items() if name in waiting}
+        # Each try may be an order at an authority, which takes only so many of one provider: ever more seldom.
+        due = [name for name in sorted(waiting) if self._tries.get(name, (0, 0.0))[1] <= time.monotonic()]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for name, speaks in zip(due, pool.map(self._speaks, due), strict=True):
+                if speaks:
+                    self._certified.add(name)
+                else:
+                    tries = self._tries.get(name, (0, 0.0))[0] + 1
+                    self._tries[name] = tries, time.monotonic() + min(LONGEST_S, FIRST_S * 2**tries)
 
     def _speaks(self, name: str) -> bool:
         unverified = ssl.create_default_context()

@@ -76,6 +76,11 @@ class PodFolders:
         return self.pod / "endpoints.json"
 
     @property
+    def names(self) -> Path:
+        """Names by which endpoints of the lease were reached; not there where none was."""
+        return self.pod / "names.json"
+
+    @property
     def deadline(self) -> Path:
         return self.pod / "deadline"
 

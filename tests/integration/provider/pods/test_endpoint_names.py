@@ -177,6 +177,10 @@ def test_name__shut_or_closed__leads_nowhere_and_breaks_off_what_is_connected(na
     assert call(name).status == 404 and not socket.echoes()
     with pytest.raises(NotFound, match="no endpoint with the name"):
         names.endpoints.close_name(MINE, name)
+    # Opened anew, at whichever port, it is the lease's name again: who was shut at it stays so.
+    file.write(file.read().with_shut(MINE, name, "sends spam"))
+    again = names.open(MINE, port=8001)
+    assert (again.host, again.shut) == (name, "sends spam") and call(name).status == 404
 
 
 @pytest.mark.deep

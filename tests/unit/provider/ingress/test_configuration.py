@@ -41,7 +41,8 @@ def test_front__whatever_names_there_are__names_none_and_is_the_same() -> None:
 def test_front__by_its_settings__has_the_issuer_and_the_certificate_that_they_say() -> None:
     apps = front(SETTINGS, PLACES, None)["apps"]
     assert apps["tls"]["automation"]["policies"] == [{"on_demand": True, "issuers": [{"module": "acme"}]}]
-    assert apps["tls"]["automation"]["on_demand"] == {"ask": f"http://127.0.0.1:80{ASK_PATH}"}
+    on_demand = {"ask": f"http://127.0.0.1:80{ASK_PATH}", "rate_limit": {"interval": "1h", "burst": 60}}
+    assert apps["tls"]["automation"]["on_demand"] == on_demand
     assert "pki" not in apps and "certificates" not in apps["tls"]
     more = IngressSettings("gpu.test", 8443, 8080, "acme", "a@b.org", "https://ca.example.org/dir")
     tls = front(more, PLACES, Certificate("CHAIN", "KEY"))["apps"]["tls"]
