@@ -9,6 +9,7 @@ NODE = "0x" + NODE_IDS[1].hex()
 # name -> path; each has a picture in docs/images/market
 PICTURED = {
     "market": "/",
+    "table": "/?view=table",
     "compare": f"/compare?listing={DEVICE}&listing=0x{DEVICES[3].hex()}&listing={NODE}",
     "device": f"/devices/{DEVICE}",
     "node": f"/nodes/{NODE}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -41,6 +41,13 @@ POD_FIELDS: dict[str, Any] = {
     "max_image": MAX_IMAGE_NAME,
     "max_key": MAX_SSH_KEY,
 }
+View = Annotated[Literal["cards", "table"], Query(description="how listings are shown")]
+# Title, what it sorts by, whether it is a number.
+TABLE_COLUMNS = (
+    ("Price", "price", True), ("Lease", "", False), ("Score", "score", True), ("Of expected", "expected", True),
+    ("Memory", "memory", True), ("Reliability", "reliability", True), ("State", "", False), ("Region", "", False),
+    ("Cores", "hostCores", True), ("RAM", "hostMemoryMib", True), ("Disk", "hostDiskMib", True), ("Notice", "", True),
+)  # fmt: skip
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
 
@@ -72,7 +79,7 @@ def token_to_sort_by(wanted: search.Search, counted: Mapping[str, int]) -> str |
 
 
 @router.get("/")
-def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None) -> Response:
+def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, view: View = "cards") -> Response:
     """Search with facets; the URL is the search."""
     with ctx.reading() as connection:
         counts = ctx.search.count(wanted)
@@ -86,6 +93,10 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         known = {row["profile"]: row for row in many(connection, profiles.select())}
     query = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
     following = urlencode([*query, ("cursor", found.next)]) if found.next else None
+
+    def with_other(name: str, value: str) -> str:
+        return urlencode([*((k, v) for k, v in query if k != name), (name, value)])
+
     # Whoever comes back through the history gets a page, whatever asked for it.
     whole = not request.headers.get("hx-request") or "hx-history-restore-request" in request.headers
     return pages_of(request).render(
@@ -95,6 +106,10 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         **(in_a_line(ctx) if whole and not request.query_params else {"totals": None}),
         rows=found.rows,
         following=following,
+        view=view,
+        other_view=with_other("view", "cards" if view == "table" else "table"),
+        columns=TABLE_COLUMNS,
+        by_order={order: with_other("sort", order) for _, order, _ in TABLE_COLUMNS if order},
         begun=cursor is not None,
         counts=counts,
         prices=price_steps(ctx, wanted, counts.facets["token"]),

@@ -114,3 +114,34 @@ async function send(form) {
 for (const form of document.querySelectorAll("form[data-send]")) {
   form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
 }
+
+// What a wallet has, beside what a lease costs: of the token that it is paid in, and of what transactions cost; and
+// whether the token takes a signature in place of the first of them.
+const BALANCE_OF = "0x70a08231"; // balanceOf(address)
+const balance = document.querySelector("[data-balance]");
+const priced = document.querySelector("form[data-rate]");
+
+async function showBalance() {
+  if (!account() || !priced) return;
+  const data = BALANCE_OF + account().slice(2).toLowerCase().padStart(64, "0");
+  let has, gas;
+  try {
+    has = BigInt(await ask("eth_call", { to: balance.dataset.token, data }, "latest"));
+    gas = BigInt(await ask("eth_getBalance", account(), "latest"));
+  } catch { balance.textContent = "the wallet does not say"; return; }
+  const cost = (BigInt(priced.dataset.rate) * BigInt(window.secondsOf(priced)) + 10n ** 18n - 1n) / 10n ** 18n;
+  balance.textContent = `${window.shown(has, Number(priced.dataset.decimals))} ${priced.dataset.symbol}`;
+  if (has < cost) balance.append(Object.assign(document.createElement("strong"), { className: "bad", textContent: " – less than the total" }));
+  if (gas === 0n) balance.append(Object.assign(document.createElement("strong"), { className: "bad", textContent: " – and no ETH to pay for transactions" }));
+}
+
+async function showPrompts(event) {
+  const told = document.querySelector("[data-opening]");
+  if (!event.detail || !told || !globalThis.keccak256) return;
+  const { permitDomain } = await import("./permits.mjs");
+  const takes = await permitDomain(balance.dataset.token, document.body.dataset.chain);
+  told.textContent = takes ? told.dataset.opening : told.dataset.without;
+}
+
+if (balance) addEventListener("account", showPrompts);
+if (balance) for (const name of ["account", "cost", "balance"]) addEventListener(name, showBalance);
