@@ -160,8 +160,8 @@ class SigningRecord:
         """What was signed, oldest first; for one epoch or all."""
         rows = self._db.execute(
             "SELECT kind, epoch, set_id, round, scope, digest FROM statements"
-            " WHERE ?1 IS NULL OR epoch = ?1 ORDER BY number",
-            (epoch,),
+            " WHERE :epoch IS NULL OR epoch = :epoch ORDER BY number",
+            {"epoch": epoch},
         )
         return [SigningRequest(StatementKind(kind), *rest) for kind, *rest in rows]
 
