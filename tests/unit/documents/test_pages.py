@@ -78,6 +78,7 @@ def test_messages__example_on_the_page__digest_of_eth_account_and_signature_of_w
     assert recover(digest, parse_fixed(said["signature"], 64)) == address_of(key(SIGNERS[name]))
 
 
+@pytest.mark.slow
 def test_one_epoch__typed_into_a_prompt__answers_what_the_page_shows() -> None:
     text = (ROOT / "docs" / "tutorials" / "one-epoch.md").read_text()
     typed = "\n\n".join(re.findall(r"^```pycon\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))

@@ -50,6 +50,7 @@ def short(found: PodMeasurement) -> set[str]:
     return {line.name for line in compared(SHEET, found) if line.short}
 
 
+@pytest.mark.slow
 def test_script__run_by_a_bare_python__measures_the_machine_and_leaves_nothing(tmp_path: Path) -> None:
     """As it is shipped: one file, no package beside it."""
     script = tmp_path / "check.py"

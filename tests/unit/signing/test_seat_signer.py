@@ -28,6 +28,7 @@ from assay.signing.witness import Witness, default_witness
 from tests.unit.signing.conftest import DOMAIN, observations, report, seal
 
 
+@pytest.mark.slow
 def test_ten_processes__five_places__one_signature_each(path, tmp_path):
     script = Path(__file__).with_name("racing_process.py")
     racers = [

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# The linter starts a process for each of these.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 
 DOCUMENTED = """\

@@ -76,6 +76,7 @@ def _imported(path: Path) -> Iterator[str]:
             yield node.module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_imports__of_a_package__point_downwards_only(package: str) -> None:
     wrong = [

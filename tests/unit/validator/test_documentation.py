@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -46,6 +47,7 @@ def test_metrics__all__are_documented():
     assert [name for name in NAMES if name not in PAGE] == []
 
 
+@pytest.mark.slow
 def test_alerts_and_board__every_expression__uses_metrics_and_labels_that_a_validator_at_work_exposes(tmp_path):
     scraped = []
 

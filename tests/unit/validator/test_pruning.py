@@ -100,6 +100,7 @@ async def year(network: Network, epochs: int, devices: int, wrong: int = 1) -> l
     return held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [40, pytest.param(366, marks=pytest.mark.deep)])
 def test_openings__over_a_simulated_year_of_days__are_flat_and_each_of_the_older_ones_at_two_of_four(tmp_path, days):
     devices, window, claimable = 3, 7, 3

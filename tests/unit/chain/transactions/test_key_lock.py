@@ -48,6 +48,7 @@ def test_key_lock__another_chain_or_key__is_another_lock(genesis: bytes) -> None
         lock.close()
 
 
+@pytest.mark.slow
 def test_key_lock__holder_killed__blocks_nobody(genesis: bytes) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, ADDRESS, genesis.hex()], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -106,6 +106,7 @@ async def mined_under_trouble(path, seed):
 EACH_ONCE = [bytes([n]) for n in range(CALLS)]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 async def test_send__any_trouble__each_call_mined_exactly_once(tmp_path_factory, seed):

@@ -123,6 +123,7 @@ def test_digest__of_a_session__is_the_golden_one() -> None:
     assert message.digest(ESCROW).hex() == "2c26568bc386b24de0c60540d39b2b968bf8868737b69897fc2d82a2c4671a22"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=250))
 def test_signer__of_any_header__is_a_session_or_refused(vouched: str) -> None:
     with pytest.raises(SessionKeyError):

@@ -45,6 +45,7 @@ class LocalJobs:
         return JobState(job_id, "exited", self._code, None)
 
 
+@pytest.mark.slow
 async def test_measure__in_a_pod_with_python__has_its_figures(tmp_path: Path) -> None:
     found = await measure_pod(LocalJobs(tmp_path, sys.executable))  # type: ignore[arg-type]
     assert found.values["hostCores"] >= 1 and found.values["diskWriteMbs"] > 0

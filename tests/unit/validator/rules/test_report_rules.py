@@ -170,6 +170,7 @@ def epochs(draw):
     return seats, seals, batches
 
 
+@pytest.mark.slow
 @given(epochs(), st.randoms())
 def test_report__batches_in_any_order__same_bytes(epoch, random):
     seats, seals, batches = epoch
@@ -181,6 +182,7 @@ def test_report__batches_in_any_order__same_bytes(epoch, random):
     assert data_hash(batches) == data_hash(shuffled)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 31), st.data())
 def test_report__any_lies_of_f_seats__honest_device_passes_between_honest_values(seats, data):
     faults = quorum.faults(seats)
