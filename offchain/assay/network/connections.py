@@ -115,7 +115,9 @@ class Listener(socket.socket):
     read."""
 
     def __init__(self, family: int, limits: ConnectionLimits) -> None:
-        super().__init__(family, socket.SOCK_STREAM)
+        # By its name, or asyncio does not take what is accepted for TCP, and leaves Nagle's algorithm on: an answer in
+        # two writes would wait 40 ms for an acknowledgement.
+        super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.limits = limits
 
     def accept(self) -> tuple[socket.socket, Any]:

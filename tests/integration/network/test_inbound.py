@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -177,3 +178,22 @@ async def test_request__hung_up_in_the_middle_of_its_body__is_no_error_of_ours(
         writer.close()
         await asyncio.wait_for(ended.wait(), 5)
     assert not caplog.records
+
+
+async def test_connection__accepted__waits_for_no_acknowledgement_between_two_writes() -> None:
+    found: list[int] = []
+    done = asyncio.Event()
+
+    def accepted(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        found.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+        done.set()
+
+    listening = listening_socket("127.0.0.1", 0, strict())
+    serving_it = await asyncio.start_server(accepted, sock=listening)
+    _, writer = await connect(int(listening.getsockname()[1]))
+    async with asyncio.timeout(60):
+        await done.wait()
+    writer.close()
+    serving_it.close()
+    assert found == [1]
