@@ -1,5 +1,5 @@
 # The provider's daemon and the renter's library.
-.PHONY: test-provider test-workloads test-deep-provider examples bench-renter bench-ssh bench-pods bench-endpoints
+.PHONY: test-provider test-workloads test-deep-provider examples bench-renter bench-ssh bench-pods bench-endpoints bench-relay
 
 test-provider: setup ## Unit tests of provider and renter
 	pytest tests/unit/provider tests/unit/renter
@@ -29,6 +29,9 @@ bench-pods: setup ## A pod's processor and disk beside its host's, and the daemo
 
 bench-endpoints: setup ## What a public port adds to a request
 	python -m benchmarks.provider.endpoints
+
+bench-relay: setup ## What a relay adds to a request, and how much goes through it
+	python -m benchmarks.provider.relay
 
 test-deep-provider: build ## Notebooks in a browser; pods rented and attacked; the examples and JupyterLab on leases
 	pytest -p no:ape_test tests/integration/provider -m deep
