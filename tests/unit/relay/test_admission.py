@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,3 +61,16 @@ def test_settings__off_their_rules__are_named(given: dict[str, Any]) -> None:
 
 def test_settings__with_devices__let_in_these_only() -> None:
     assert RelaySettings.of({"relay_devices": ["0x" + "01" * 32]}).listed == {ONE}
+
+
+def test_service_unit__of_the_relay__runs_it_confined() -> None:
+    unit = configparser.RawConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(Path(__file__).resolve().parents[3] / "ops" / "assay-relay.service")
+    service = unit["Service"]
+    assert service["ExecStart"].split()[1:3] == ["relay", "run"]
+    assert (service["NoNewPrivileges"], service["ProtectSystem"], service["CapabilityBoundingSet"]) == (
+        "yes",
+        "strict",
+        "",
+    )
