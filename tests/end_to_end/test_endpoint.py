@@ -10,6 +10,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from assay.provider.endpoints.port_rules import PortLimits
+from assay.provider.endpoints.port_table import PortTable
 from assay.provider.ingress.ingress import end_left, places_of
 from assay.provider.pods.layout import agent_name
 from tests.end_to_end.conftest import Demo, Shell, until
@@ -54,9 +56,11 @@ def provider(demo: Demo, outside: Outside, tmp_path_factory: pytest.TempPathFact
         card = stack.enter_context(invented_card(CARD))
         engine = stack.enter_context(podman_service(tmp_path_factory.mktemp("podman")))
         folder = tmp_path_factory.mktemp("pod-provider")
-        made = stack.enter_context(pod_provider(demo, folder, engine, settings, [card]))
-        stack.callback(end_left, places_of(agent_name(folder / "data")))
-        yield made
+        # These outlive their daemon.
+        agent = agent_name(folder / "data")
+        stack.callback(PortTable(agent, "", PortLimits()).remove)
+        stack.callback(end_left, places_of(agent))
+        yield stack.enter_context(pod_provider(demo, folder, engine, settings, [card]))
 
 
 @pytest.fixture(scope="module")
