@@ -7,14 +7,19 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from assay.chain.certificate import create_certificate
+from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.key_files import Key
 from assay.network.pipe import Duplex
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId
 from assay.provider.errors import BadProviderSetting, ProviderError
+from assay.provider.relayed import assemble
 from assay.provider.relayed.assemble import make_relay_client
 from assay.provider.relayed.relay_client import ClientLimits, Identity, NoLink, RelayClient, loopback_of
 from assay.provider.settings import ProviderSettings
@@ -180,3 +185,41 @@ def test_settings__that_would_not_work_through_a_relay__are_refused(
 ) -> None:
     with pytest.raises(BadProviderSetting, match=reason):
         settings(tmp_path, **more)
+
+
+async def test_client__of_the_settings__tells_in_the_status_where_it_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_certificate(tmp_path / "tls")
+    side, status = Side(), {"ssh": {"port": 8722, "localPort": 8722, "hostKey": "ssh-ed25519 AAAA"}}
+    monkeypatch.setattr(assemble, "relay_opener", lambda origin, pin: side.open_relay)
+    monkeypatch.setattr(assemble, "local_opener", lambda ports: side.open_local)
+    ids = [DeviceId(bytes([number]) * 32) for number in (1, 2)]
+    retired, serving = (
+        SimpleNamespace(status=which, provider=ALICE, sign=KEY.sign_digest)
+        for which in (DeviceStatus.RETIRED, DeviceStatus.ACTIVE)
+    )
+    devices: Any = {ids[1]: serving, ids[0]: retired}
+    client = make_relay_client(settings(tmp_path, ssh_port=8722), devices, DOMAIN, status)
+    assert client is not None
+    assert status["relay"] == {"relay": "https://relay.test:8900", "linked": False}
+    side.client = client
+    task = await side.linked(Granted(ports=(20_000, 20_001), ping_seconds=20))
+    assert status["relay"] == {
+        "relay": "https://relay.test:8900",
+        "linked": True,
+        "endpoint": "https://relay.test:20000",
+    }
+    assert status["ssh"] == {"port": 20_001, "localPort": 8722, "hostKey": "ssh-ed25519 AAAA"}
+    await over(task)
+    assert status["relay"]["linked"] is False
+
+
+def test_client__with_no_device_that_is_enrolled__is_not_made(tmp_path: Path) -> None:
+    create_certificate(tmp_path / "tls")
+    with pytest.raises(ProviderError, match="devices that are enrolled"):
+        make_relay_client(settings(tmp_path), {}, DOMAIN, {})
+
+
+def test_client__reached_directly__is_none(tmp_path: Path) -> None:
+    assert make_relay_client(ProviderSettings.of({"data_dir": tmp_path}), {}, DOMAIN, {}) is None
