@@ -67,7 +67,8 @@ class Provider:
     def enrol(self, name: str, runtime: str = "local") -> str:
         """A device of that name, once that is final; its id."""
         key = str(self.folder / "data" / "devices" / f"{name}.json")
-        where = ("--endpoint", f"http://127.0.0.1:{self.port}", "--region", "eu-test", "--runtime", runtime)
+        scheme = "https" if (self.folder / "data" / "tls").exists() else "http"
+        where = ("--endpoint", f"{scheme}://127.0.0.1:{self.port}", "--region", "eu-test", "--runtime", runtime)
         device = str(json.loads(self("enrol", *where, "--device-key", key, "-o", "json"))["deviceId"])
         until("the enrolment", lambda: device in self("list", "-o", "json"), ENROL_SECONDS)
         return device
