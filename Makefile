@@ -74,7 +74,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 
 # For two cores: what waits for clocks, containers and chains beside what reckons, which gives way to it.
 test: build test-packages ## Run every test
-	$(SIDE_BY_SIDE) test-end-to-end beside-it units-beside
+	$(SIDE_BY_SIDE) test-end-to-end beside-it contracts-beside units-beside
 	$(SIDE_BY_SIDE) test-daemons providers-beside pages-beside slow-units-beside
 
 # One after the other: Forge's two share a folder. The hostile tricks wait for each other more than they reckon.
@@ -82,8 +82,10 @@ beside-it:
 	nice -n 19 $(MAKE) --no-print-directory lint
 	nice -n 19 $(MAKE) --no-print-directory test-forge
 	nice -n 19 $(MAKE) --no-print-directory check-gas
-	nice -n 19 $(MAKE) --no-print-directory test-contracts
 	nice -n 19 $(MAKE) --no-print-directory test-hostile
+
+contracts-beside: build
+	nice -n 19 $(MAKE) --no-print-directory test-contracts
 
 test-quick: setup ## ruff, mypy and the units that take no time
 	$(SIDE_BY_SIDE) quick-units lint-python
